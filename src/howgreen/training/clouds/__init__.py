@@ -1,1 +1,1 @@
-"""What finds clouds in images without a mask: simulated skies over simulated ground, and a small network that met them."""
+"""Training of the cloud detectors for images without a mask: simulated skies over simulated ground, and a small network."""

@@ -1,4 +1,4 @@
-"""The network: single cells, two hidden layers, seeded."""
+"""The detector network: single cells, two hidden layers, seeded."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from howgreen.training.spectra import Array
 
 FloatArray = npt.NDArray[np.float32]
 FLOORS = ("blue", "green", "red")
-"""Bands in which dark ground is dark wherever there is any: where none is seen, something lies above it."""
+"""Bands in which some ground is usually dark: if none is, something lies above it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """A trained network as plain numbers: ReLU between layers, softmax at the end."""
+    """A trained network as plain arrays: ReLU between layers, softmax at the end."""
 
     bands: tuple[str, ...]
     floors: tuple[str, ...]
-    """Bands of which the darkest around is an input as well, after the bands themselves."""
+    """Bands whose local minimum is an input as well, after the bands themselves."""
     weights: tuple[FloatArray, ...]
     """Each (out, in)."""
     biases: tuple[FloatArray, ...]
@@ -34,7 +34,7 @@ class Layers:
 
 @network.one_thread()
 def train(sky: Sky, *, bands: Sequence[str], hidden: Sequence[int], epochs: int, seed: int) -> Layers:
-    """Train on the pixels that are one thing or the other; seeded, one thread, hence the same numbers every time."""
+    """Train on the pixels with a definite class; seeded, one thread, hence reproducible."""
     torch.manual_seed(seed)
     told = sky.label >= 0
     floors = tuple(band for band in FLOORS if band in bands)
@@ -58,6 +58,6 @@ def train(sky: Sky, *, bands: Sequence[str], hidden: Sequence[int], epochs: int,
 
 
 def predict(layers: Layers, reflectance: Array, floor: Array) -> Array:
-    """Class probabilities (n, class) of reflectance (n, band) and the darkest around it (n, floor), by the trainer's own arithmetic."""
+    """Predict class probabilities (n, class) from reflectance (n, band) and its local minimum (n, floor), by the trainer's own arithmetic."""
     features = network.logged(np.concatenate([reflectance, floor], axis=1))
     return network.passed(layers.weights, layers.biases, features)[0]

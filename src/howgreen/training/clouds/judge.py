@@ -1,6 +1,6 @@
-"""``python -m howgreen.training.clouds.judge --data ../shared/data``: the detectors on real images, beside their peer.
+"""``python -m howgreen.training.clouds.judge --data ../shared/data``: the detectors on real images, compared with s2cloudless.
 
-Prints the tables of ``docs/clouds.md``, and draws each image beside what was found in it. No image here has trained or tuned anything.
+Prints the tables of ``docs/clouds.md``, and draws each image beside its detections. No image here was used for training or tuning.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ BRIGHT = 0.2
 COLOURS = np.array([(70, 130, 70), (255, 255, 255), (60, 60, 160), (120, 220, 255)], np.uint8)
 PEER_MODEL = "models/pixel_s2_cloud_detector_lightGBM_v0.1.txt"
 PEER_BANDS = (0, 1, 3, 4, 7, 8, 9, 10, 11, 12)
-"""Of Sentinel-2's thirteen, those that s2cloudless takes."""
+"""The bands used by s2cloudless, of Sentinel-2's thirteen."""
 PEER_CLOUD = 0.4
 PEER_AROUND_PX = 9
-"""Side of the mean over its probability; its own default is a disk of 4 pixels."""
+"""Side of the averaging window over its probability; its own default is a disk of 4 pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +40,20 @@ class Image:
 
     name: str
     light: dict[str, Floats]
-    """(y, x) by band."""
+    """Reflectance (y, x) by band."""
     cell_m: float
     day: date
     latitude: float
     cloud: Bools | None = None
-    """Cloud by its reference, where there is one."""
+    """Cloud in its reference, if there is one."""
     reference: str = ""
 
     def found(self, detector: str) -> npt.NDArray[np.uint8]:
-        """Cells of this image by one detector."""
+        """Classify the cells of this image by one detector."""
         return clouds.alone(self.look(detector), cell_m=self.cell_m, latitude=self.latitude, day=self.day)
 
     def look(self, detector: str) -> clouds.Look:
-        """Look at it with a detector."""
+        """Run a detector on it."""
         bands = clouds.bands_of(detector)
         stack = np.stack([self.light[band] for band in bands]).astype(np.float32)
         chance = np.rint(clouds.probabilities(detector, stack) * 255).astype(np.uint8)
@@ -86,7 +86,7 @@ SLOVENIA = (date(2015, 8, 20), date(2015, 7, 31), date(2015, 9, 9), date(2015, 8
 
 
 def slovenia(data: Path) -> list[Image]:
-    """Five dates at the top of the atmosphere, one wholly clouded, one under a veil, three clear."""
+    """Read five dates at the top of the atmosphere: one fully clouded, one veiled, three clear."""
     scenes = np.load(data / "slovenia_dates" / "REFERENCE_SCENES.npy")
     columns = dict(zip(TEN, (1, 2, 3, 4, 5, 6, 7, 8, 11, 12), strict=True))
     return [
@@ -96,7 +96,7 @@ def slovenia(data: Path) -> list[Image]:
 
 
 def others(data: Path) -> Iterator[Image]:
-    """All other images."""
+    """Read all other images."""
     names = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08"}
     for title, stem in (("Lommel, top of atmosphere", "ref_input_S2"), ("Lommel, corrected", "ref_check_icor_S2")):
         planes = {band: _read(data / "lommel" / f"{stem}_{code}.tif")[0] for band, code in names.items()}
@@ -136,12 +136,12 @@ def others(data: Path) -> Iterator[Image]:
 
 
 def _clear(image: Image) -> Image:
-    """Return an image that people see no cloud in."""
+    """Make an image in which people see no cloud."""
     return replace(image, cloud=np.zeros(image.light["red"].shape, bool), reference="clear by eye")
 
 
 def detectors(image: Image) -> list[str]:
-    """All detectors whose bands an image has."""
+    """List all detectors whose bands an image has."""
     return [
         name
         for name in ("clouds-10", "clouds-6", "clouds-4", "clouds-3")
@@ -150,7 +150,7 @@ def detectors(image: Image) -> list[str]:
 
 
 def row(image: Image, detector: str) -> str:
-    """One line of the table: what is hidden, what of the reference was found, and what bright clear ground was lost."""
+    """Format one table row: the share hidden, the detected share of the reference, and the bright clear ground lost."""
     found, data = image.found(detector), np.isfinite(image.light["red"])
     cloud = (found == clouds.CLOUD_CELL) | (found == clouds.SNOW_CELL)
     shares = [100 * float(part[data].mean()) for part in (cloud, found == clouds.SHADOW_CELL)]
@@ -168,9 +168,9 @@ def row(image: Image, detector: str) -> str:
 
 
 def peer(data: Path) -> list[float] | None:
-    """Percent of each of Slovenia's dates that s2cloudless calls cloud; None where it is not installed.
+    """Return the percentage of each Slovenian date that s2cloudless calls cloud; None if it is not installed.
 
-    Its model on its ten bands at the top of the atmosphere, the mean of its probability over nine pixels, cloud from 40 %.
+    Its model on its ten bands at the top of the atmosphere, with its probability averaged over nine pixels, cloud from 40 %.
     """
     spec = importlib.util.find_spec("s2cloudless")
     if spec is None or spec.origin is None:
@@ -188,7 +188,7 @@ def peer(data: Path) -> list[float] | None:
 
 
 def picture(image: Image, detector: str) -> npt.NDArray[np.uint8]:
-    """Draw an image beside what was found in it (y, x, 3)."""
+    """Draw an image beside its detections (y, x, 3)."""
     light = np.stack([image.light[band] for band in ("red", "green", "blue")], axis=-1)
     photo = (np.clip(np.nan_to_num(light) / 0.35, 0, 1) ** 0.7 * 255).astype(np.uint8)
     return np.concatenate([photo, COLOURS[image.found(detector)]], axis=1)

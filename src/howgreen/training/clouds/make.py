@@ -1,4 +1,4 @@
-"""The detectors that ship: one recipe, one seed, a file for each set of bands."""
+"""The shipped detectors: one recipe, one seed, a file for each set of bands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from howgreen.training.spectra import read_materials, read_responses
 VERSION = "1.0.0"
 SEED = 31
 PIXELS, PER_KIND, EPOCHS = 150_000, 300, 10
-"""Of each sensor."""
+"""For each sensor."""
 HIDDEN = (24, 16)
 NAMES = {
     "clouds-10": (SENTINEL2.band_names, (SENTINEL2,)),
@@ -29,7 +29,7 @@ NAMES = {
     "clouds-4": (("blue", "green", "red", "nir"), (SENTINEL2, LANDSAT)),
     "clouds-3": (("green", "red", "nir"), (SENTINEL2, LANDSAT)),
 }
-"""Bands of each detector, and the sensors whose eyes it learns with."""
+"""Bands of each detector, and the sensors whose simulation it learns from."""
 COLOURS = ("#4c9a3f", "#f0c850", "#ffffff", "#3c3ca0", "#78dcff")
 TRAINING_DATA = (
     "Simulated: the surfaces that the green models are made from (PROSAIL canopies, dry plants, soils, water, SLUM and KLUM materials), "
@@ -39,7 +39,7 @@ TRAINING_DATA = (
 
 
 def make(data: Path, *, out: Path, pixels: int = PIXELS, progress: Progress | None = None) -> list[Path]:
-    """Write the detectors (.onnx) to ``out``; the same bytes each time on one machine."""
+    """Write the detectors (.onnx) to ``out``; byte-identical on one machine."""
     told = progress or (lambda *_: None)
     learnt, judged = {}, {}
     for number, sensor in enumerate((SENTINEL2, LANDSAT)):
@@ -58,7 +58,7 @@ def make(data: Path, *, out: Path, pixels: int = PIXELS, progress: Progress | No
 
 
 def skies(data: Path, sensor: Sensor, count: int, *, seed: int) -> Sky:
-    """Simulate skies as a sensor sees them, from the spectra in a data folder."""
+    """Simulate skies seen by a sensor, from the spectra in a data folder."""
     responses = read_responses(data, sensor)
     measured = references.end_members(data, bands=responses.bands)
     rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def skies(data: Path, sensor: Sensor, count: int, *, seed: int) -> Sky:
 
 
 def together(skies: dict[str, Sky], bands: tuple[str, ...], sensors: tuple[Sensor, ...]) -> Sky:
-    """Put the skies of some sensors together, with some of their bands."""
+    """Merge the skies of several sensors, with a subset of their bands."""
     chosen = [skies[sensor.name] for sensor in sensors]
     columns = [[sky.bands.index(band) for band in bands] for sky in chosen]
     return Sky(
@@ -106,7 +106,7 @@ def _card(name: str, layers: fit.Layers, judged: Sky) -> CloudCard:
 
 
 def graph(layers: fit.Layers, card: CloudCard) -> onnx.ModelProto:
-    """Build the graph of :func:`howgreen.training.clouds.fit.predict`, which finds the darkest around a cell itself."""
+    """Build the graph of :func:`howgreen.training.clouds.fit.predict`, including the local minimum around a cell."""
     places = [layers.bands.index(band) for band in layers.floors]
     tensors = [
         export.tensor("low", network.CLIP[0]),

@@ -1,9 +1,9 @@
-"""Skies over every surface: cloud of any depth, haze, cloud's shadow, snow, and bright ground that is none of them.
+"""Simulated skies over every surface: cloud of any depth, haze, cloud shadow, snow, and bright ground that is none of these.
 
-A cloud is a layer that scatters and hardly absorbs: of the light that falls on it, ``x / (1 + x)`` comes back, with
-``x = (1 - g) tau / (2 cos(sun))`` (two streams; Meador & Weaver 1980, J. Atmos. Sci. 37: 630), and what goes through meets the ground
-and comes back through it. Droplets absorb a little of the short-wave infrared, ice much of it (Nakajima & King 1990, J. Atmos. Sci.
-47: 1878). Haze and smoke are aerosol. What is called haze or cloud is told by how much light the sky adds, not by its name.
+A cloud is a layer that scatters and hardly absorbs: it reflects ``x / (1 + x)`` of the incident light, with ``x = (1 - g) tau / (2
+cos(sun))`` (two streams; Meador & Weaver 1980, J. Atmos. Sci. 37: 630); the transmitted light reaches the ground and is reflected
+back through it. Droplets absorb a little of the short-wave infrared, ice much of it (Nakajima & King 1990, J. Atmos. Sci. 47:
+1878). Haze and smoke are aerosol. Haze and cloud are labelled by the light that the sky adds, not by their kind.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ CLASSES = ("clear", "haze", "cloud", "shadow", "snow")
 CLEAR, HAZE, CLOUD, SHADOW, SNOW = range(5)
 
 LEAST_HAZE, MOST_CLEAR = 0.045, 0.025
-"""Light that the sky adds in the red: from the one on it is haze, up to the other it is clear; between them nothing is taught."""
+"""Light added by the sky in the red: haze from the first value on, clear up to the second; between them nothing is labelled."""
 LEAST_CLOUD = 0.16
-"""Light that the sky adds in the red from which it is a cloud."""
+"""Light added by the sky in the red from which it is a cloud."""
 ASYMMETRY = 0.85
 SHARES = {"clear": 0.36, "bright": 0.07, "hazy": 0.15, "cloudy": 0.28, "shaded": 0.09, "snowy": 0.05}
-"""How often each kind of pixel is drawn."""
+"""Frequency of each kind of pixel."""
 FULL_SHADOW, NO_SHADOW = 0.55, 0.85
-"""Share of the direct light that gets through: below the one it is shadow, above the other it is none."""
+"""Transmitted share of direct light: shadow below the first value, none above the second."""
 LEAST_SNOW = 0.5
-"""Share of the pixel below snow."""
+"""Share of the pixel under snow."""
 SAME_SKY, CLEAR_BESIDE = 0.45, 0.3
-"""How often haze or cloud lies over all that is around as well, and how often there is a gap in it."""
+"""How often haze or cloud also covers the whole surroundings, and how often it has a gap there."""
 DOUBLINGS = 6
-"""Of the places around a pixel of which the darkest is known: at most two to that power."""
+"""Exponent of two for the most places around a pixel over which the minimum is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sky:
-    """Simulated pixels below a sky, and what they are."""
+    """Simulated pixels under a sky, with their class."""
 
     reflectance: Array
     """(n, band)."""
     floor: Array
-    """(n, band) the darkest that is seen around the pixel, in each band by itself."""
+    """(n, band) minimum around the pixel, band by band."""
     label: npt.NDArray[np.int64]
-    """(n,) place in :data:`CLASSES`; -1 where it is neither one nor the other."""
+    """(n,) index in :data:`CLASSES`; -1 if ambiguous."""
     bands: tuple[str, ...]
 
 
@@ -57,12 +57,12 @@ class Layer:
     depth: Array
     """Optical depth, 0 for no cloud."""
     part: Array
-    """Of the pixel that it covers."""
+    """Share of the pixel that it covers."""
     sun_cos: Array
     absorbed: Array
-    """Share of its own light that a deep cloud keeps back, by band."""
+    """Share of its own light that a deep cloud absorbs, by band."""
     relief: Array
-    """How much brighter or darker than level its top is lit."""
+    """Illumination of its top relative to a level one."""
     tint: Array
 
 
@@ -89,7 +89,7 @@ def simulate(
     layer = _cloud(count, is_kind["cloudy"], sun_cos=air.sun_cos, nm=nm, rng=rng)
     label = _named(label, _added(air, layer, red=bands.index("red"), nm=nm))
     own = below(layer, atmosphere.through(ground, air, nm=nm))
-    # Often the sky is the same all around; elsewhere it has gaps, or is thinner.
+    # Often the sky is uniform; otherwise it has gaps, or is thinner.
     chance, thin = rng.random((count, 1)), rng.random((count, 1))
     alike = np.select([chance < SAME_SKY, chance < SAME_SKY + CLEAR_BESIDE], [1.0, 0.0], thin)
     thinner = replace(air, aerosol_550nm=np.where(is_kind["hazy"][:, None], alike, 1.0) * air.aerosol_550nm)
@@ -101,7 +101,7 @@ def simulate(
 
 
 def _snowless(surface: mixtures.Surfaces) -> mixtures.Surfaces:
-    """Leave out what is white and black as snow is: it is a kind of its own here."""
+    """Leave out materials with a snow-like spectrum: snow is a kind of its own here."""
     green, swir = surface.bands.index("green"), surface.bands.index("swir16")
     kept = list(surface.members)
     for code in (mixtures.BUILT, mixtures.BARE):
@@ -116,7 +116,7 @@ def _vacuum(count: int) -> Air:
 
 
 def _ground(surface: mixtures.Surfaces, count: int, *, rng: np.random.Generator) -> Array:
-    """Reflectance (count, band) of ground without air: single pixels, and means of up to three, as a coarser look has them."""
+    """Reflectance (count, band) of ground without atmosphere: single pixels, and means of up to three, as at coarser resolution."""
     weight = rng.dirichlet((0.35, 0.35, 0.35), count)
     shares = [mixtures.draw_shares(count, rng=rng) for _ in range(3)]
     parts = [mixtures.mix_of(surface, one, rng=rng, air=_vacuum(count)).reflectance for one in shares]
@@ -124,7 +124,7 @@ def _ground(surface: mixtures.Surfaces, count: int, *, rng: np.random.Generator)
 
 
 def _darkest(ground: Array, *, rng: np.random.Generator) -> Array:
-    """(n, band) the darkest of some places around each pixel, few or many, alike or not."""
+    """Minimum (n, band) over some places around each pixel, few or many, similar or not."""
     count = len(ground)
     alike, doublings = rng.beta(0.6, 1.2, (count, 1)), rng.integers(1, DOUBLINGS + 1, (count, 1))
     darkest = ground
@@ -135,7 +135,7 @@ def _darkest(ground: Array, *, rng: np.random.Generator) -> Array:
 
 
 def _bright(surface: mixtures.Surfaces, ground: Array, *, rng: np.random.Generator) -> Array:
-    """Cover part of the ground with roofs, sand, stone or plastic, a fifth to three quarters of whose light comes back."""
+    """Cover part of the ground with roofs, sand, stone or plastic that reflect a fifth to three quarters of the light."""
     count, bands = ground.shape
     green = surface.bands.index("green")
     pool = np.concatenate([surface.members[mixtures.BUILT], surface.members[mixtures.BARE]])
@@ -154,7 +154,7 @@ def _bright(surface: mixtures.Surfaces, ground: Array, *, rng: np.random.Generat
 def _snowed(
     ground: Array, around: Array, snowy: npt.NDArray[np.bool_], *, responses: Responses, rng: np.random.Generator
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Put snow on some pixels, and less of it around them."""
+    """Add snow to some pixels, and less of it around them."""
     count = len(ground)
     snow = canopy.snows(count, responses=responses, rng=rng) * rng.uniform(0.5, 1.0, (count, 1))
     part = np.where(snowy, rng.uniform(0.3, 1.0, count), 0.0)[:, None]
@@ -173,7 +173,7 @@ def _shaded(
     nm: Array,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Take direct light away; below a cloud the light that is left is skylight, and what comes through the cloud."""
+    """Reduce direct light; under a cloud the rest is skylight, and light transmitted by the cloud."""
     count = len(ground)
     direct = np.where(shaded, rng.uniform(0.0, 1.0, count) ** 1.5, 1.0)[:, None]
     sky = shade.skylight(count, nm=nm, rng=rng) + rng.uniform(0, 0.12, (count, 1))
@@ -184,7 +184,7 @@ def _shaded(
 
 
 def _air(count: int, *, hazy: npt.NDArray[np.bool_], rng: np.random.Generator) -> Air:
-    """Corrected images with what their correction missed, a third that was never corrected, and haze."""
+    """Draw corrected images with correction residuals, a third uncorrected, and haze."""
     raw = rng.random((count, 1)) < 0.33
     usual = np.where(raw, np.exp(rng.normal(np.log(0.1), 0.5, (count, 1))), rng.normal(0.01, 0.05, (count, 1)))
     haze = rng.uniform(0.1, 2.2, (count, 1))
@@ -199,7 +199,7 @@ def _air(count: int, *, hazy: npt.NDArray[np.bool_], rng: np.random.Generator) -
 
 
 def _cloud(count: int, cloudy: npt.NDArray[np.bool_], *, sun_cos: Array, nm: Array, rng: np.random.Generator) -> Layer:
-    """Draw a cloud for some pixels, of droplets or of ice, over all of the pixel or over part of it."""
+    """Draw a cloud for some pixels, of droplets or of ice, over all of the pixel or part of it."""
     depth = np.where(cloudy, np.exp(rng.uniform(np.log(0.4), np.log(120), count)), 0.0)[:, None]
     ice = rng.random((count, 1)) < 0.35
     far = np.where(ice, rng.uniform(0.3, 0.65, (count, 1)), rng.uniform(0.02, 0.3, (count, 1)))
@@ -215,13 +215,13 @@ def _cloud(count: int, cloudy: npt.NDArray[np.bool_], *, sun_cos: Array, nm: Arr
 
 
 def _back(layer: Layer) -> Array:
-    """Share of the light that a layer sends back, were there no ground and no absorption."""
+    """Share of the light that a layer reflects, without ground and absorption."""
     scattered = (1 - ASYMMETRY) * layer.depth / (2 * layer.sun_cos)
     return np.asarray(scattered / (1 + scattered))
 
 
 def below(layer: Layer, ground: Array) -> Array:
-    """Put a cloud over reflectance (n, band)."""
+    """Add a cloud above reflectance (n, band)."""
     back = _back(layer)
     absorbed = layer.absorbed * layer.depth / (layer.depth + 4)
     own = back * (1 - absorbed) * layer.relief * layer.tint
@@ -231,7 +231,7 @@ def below(layer: Layer, ground: Array) -> Array:
 
 
 def _added(air: Air, layer: Layer, *, red: int, nm: Array) -> Array:
-    """Light (n,) that aerosol and cloud add in the red over black ground."""
+    """Light (n,) added by aerosol and cloud in the red over black ground."""
     black = np.zeros((len(layer.depth), len(nm)))
     clean = replace(air, aerosol_550nm=np.zeros_like(air.aerosol_550nm))
     hazy = atmosphere.through(black, air, nm=nm) - atmosphere.through(black, clean, nm=nm)
@@ -239,6 +239,6 @@ def _added(air: Air, layer: Layer, *, red: int, nm: Array) -> Array:
 
 
 def _named(label: npt.NDArray[np.int64], added: Array) -> npt.NDArray[np.int64]:
-    """Call haze and cloud what adds that much light, whatever lies below; what is between is not called anything."""
+    """Label haze and cloud by the light they add, whatever is below; values in between get no label."""
     sky = np.select([added >= LEAST_CLOUD, added >= LEAST_HAZE, added > MOST_CLEAR], [CLOUD, HAZE, -1], -2)
     return np.where(sky == -2, label, sky)

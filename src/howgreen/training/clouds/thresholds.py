@@ -1,9 +1,9 @@
-"""``python -m howgreen.training.clouds.thresholds --data ../shared/data``: how sure, and how large, a cloud has to be.
+"""``python -m howgreen.training.clouds.thresholds --data ../shared/data``: the thresholds on a cloud's probability and size.
 
-Chosen without any real image, on two kinds of simulation that no detector learned from: towns of the sample city's builder with other
-seeds, below the sample city's skies (where clouds have a size and roofs stand beside each other), and single pixels below skies of
-every depth (which those towns lack). What is missed of cloud counts twice as much as what is lost of clear ground: a cloud paints a town,
-a roof comes back on another date.
+Chosen without any real image, on two kinds of simulation that no detector learned from: towns of the sample city's builder with
+other seeds, under the sample city's skies (where clouds have a size and roofs stand side by side), and single pixels under skies of
+every depth (which those towns lack). Missed cloud counts twice as much as lost clear ground: a cloud alters the map, whereas a lost
+roof is seen on another date.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from howgreen.training.clouds.simulate import CLEAR, CLOUD, HAZE, SNOW
 Bools = npt.NDArray[np.bool_]
 
 TOWNS, EXTENT_M = (7, 8), 5400
-"""Seeds of the towns; the sample city's own is another."""
+"""Seeds of the towns, different from the sample city's own."""
 PIXELS, SEED = 20_000, 77
 MISSED = 2.0
-"""How many times as much a cloud that is missed counts."""
+"""Weight of a missed cloud."""
 VEILS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 SIDES_M = (80, 120, 160)
 AREAS_M2 = (10_000, 40_000, 90_000)
 MOSTLY, OPACITIES, WHITE = 0.2, (0.0, 0.03, 0.06, 0.1, 0.15), 0.6
-"""Dates with fewer clouds than this share lie under even veils: see :func:`even_veils`."""
+"""Dates with a smaller cloud share than the first get even veils: see :func:`even_veils`."""
 HIDDEN, SEEN = 0.2, 0.02
-"""Opacity from which a cell is under a cloud, and up to which it is clear."""
+"""Opacity from which a cell counts as cloud, and up to which as clear."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,20 +53,20 @@ class Sky:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Thresholds, and what they cost with one detector: shares, 0-1."""
+    """Thresholds and their cost with one detector: shares, 0-1."""
 
     veil: float
     side_m: int
     area_m2: int
     missed: float
     lost: float
-    """Bright clear ground of the towns."""
+    """Share of the towns' bright clear ground that is lost."""
     missed_pixels: float
     lost_pixels: float
 
     @property
     def cost(self) -> float:
-        """Their sum, clouds counted twice."""
+        """Their sum, with clouds counted twice."""
         return MISSED * (self.missed + self.missed_pixels) + self.lost + self.lost_pixels
 
 
@@ -91,7 +91,7 @@ def towns(seeds: Sequence[int] = TOWNS, *, extent_m: int = EXTENT_M) -> Iterator
 
 
 def choices(skies: Sequence[Sky], data: Path) -> Iterator[tuple[str, Choice]]:
-    """Judge all thresholds with each detector."""
+    """Evaluate all thresholds with each detector."""
     pixels = _pixels(data)
     for name in detectors(skies[0].image):
         looks = [sky.image.look(name) for sky in skies]
@@ -122,12 +122,13 @@ def _shares(skies: Sequence[Sky], looks: Sequence[clouds.Look]) -> tuple[float, 
 
 
 def _pixels(data: Path) -> dict[str, tuple[npt.NDArray[np.float32], Bools, Bools]]:
-    """Veil (n,) of simulated pixels by detector, which of them something hides, and which are clear."""
+    """Veil (n,) of simulated pixels by detector, which of them are hidden, and which are clear."""
     skies = {sensor.name: make.skies(data, sensor, PIXELS, seed=SEED) for sensor in (SENTINEL2, LANDSAT)}
     found = {}
     for name, (bands, sensors) in make.NAMES.items():
         sky = make.together(skies, bands, sensors)
-        # One row of cells: each pixel, the darkest around it, and cells without data up to where its neighbours are not seen.
+        # One row of cells: each pixel, the minimum around it, and cells without data to separate it from its
+        # neighbours.
         row = np.full((len(bands), len(sky.label), 2 + AROUND_PX // 2), np.nan, np.float32)
         row[:, :, 0], row[:, :, 1] = sky.reflectance.T, sky.floor.T
         chance = detect.probabilities(name, row.reshape(len(bands), 1, -1))[:, 0, :: row.shape[2]]
@@ -136,9 +137,9 @@ def _pixels(data: Path) -> dict[str, tuple[npt.NDArray[np.float32], Bools, Bools
 
 
 def even_veils(skies: Sequence[Sky]) -> Iterator[tuple[str, float, list[float]]]:
-    """Lay veils of even opacity over the mostly clear dates: the detector, the opacity, and the middle veil over what is clear of each.
+    """Add veils of uniform opacity to the mostly clear dates: the detector, the opacity, and each date's median veil over clear ground.
 
-    A veil is white and reflects WHITE of the light that it takes.
+    A veil is white and reflects WHITE of the light that it intercepts.
     """
     dates = [sky.image for sky in skies if sky.cloud.mean() < MOSTLY]
     for name, opacity in product(detectors(skies[0].image), OPACITIES):
@@ -153,7 +154,7 @@ def even_veils(skies: Sequence[Sky]) -> Iterator[tuple[str, float, list[float]]]
 
 
 def mean(found: Sequence[Choice]) -> Choice:
-    """Return the mean over the detectors of one set of thresholds."""
+    """Average over the detectors for one set of thresholds."""
     first = found[0]
 
     def over(values: Iterable[float]) -> float:

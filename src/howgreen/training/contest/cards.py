@@ -1,4 +1,4 @@
-"""What the contestants' cards say."""
+"""Model cards of the contestants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from howgreen.training.contest.learners import Setting
 
 COMBINATION = "combination"
 MEMBERS = ("network", "boosting")
-"""Averaged into the combination: the two best learners of single pixels in first tries."""
+"""Members averaged in the combination: the two best pixel learners in first tests."""
 
 _DESCRIPTIONS = {
     "ndvi-rule": "Green where NDVI exceeds a threshold, the same in all cities.",
@@ -26,7 +26,7 @@ _DESCRIPTIONS = {
 
 
 def tiling(name: str) -> dict[str, int]:
-    """Tile, halo and stride of a card, by the algorithm."""
+    """Return tile, halo and stride of a card, by algorithm."""
     tile, halo = {"knn": (64, 0), "svm": (64, 0), "unet": (unet.TILE_PX, unet.HALO_PX)}.get(name, (128, 0))
     return {"tile_px": tile, "halo_px": halo, "stride_px": tile - 2 * halo}
 

@@ -1,4 +1,4 @@
-"""What the contestants tell apart, and the bands that they may use."""
+"""Classes of the contestants, and the bands available to them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ CLASSES = (
     ModelClass(code=4, name="bare", green=False, colour="#d9b26f"),
     ModelClass(code=5, name="water", green=False, colour="#3f7fbf"),
 )
-"""Six covers. Trees, low plants and crops are often confused from single pixels: the confusion matrices show it."""
+"""Six covers. Single pixels often confuse trees, low plants and crops: the confusion matrices show it."""
 TREE, LOW, CROP, BUILT, BARE, WATER = range(6)
 NAMES = tuple(cls.name for cls in CLASSES)
 GREEN = np.array([cls.green for cls in CLASSES])
 
 FROM_MIXED = np.array([TREE, LOW, BUILT, BARE, BARE, WATER])
-"""Place here of each class of :data:`howgreen.training.mixtures.CLASSES`."""
+"""Index here of each class of :data:`howgreen.training.mixtures.CLASSES`."""
 
 BAND_SETS: Mapping[str, tuple[str, ...]] = {
     "sentinel-2": SENTINEL2.band_names,
     "four": ("blue", "green", "red", "nir"),
     "landsat": LANDSAT.band_names,
 }
-"""Ten bands of Sentinel-2; the four that nearly every sensor has; Landsat at 30 m."""
+"""Ten bands of Sentinel-2; the four of nearly every sensor; Landsat at 30 m."""
 PIXEL_M: Mapping[str, int] = {"sentinel-2": 10, "four": 10, "landsat": 30}
 
 GERMAN: Mapping[str, int] = {
@@ -42,4 +42,4 @@ SAMPLE: Mapping[str, int] = {
     "tree": TREE, "shrub": TREE, "grass": LOW, "crop": CROP, "bare soil": BARE, "sand": BARE, "paved": BUILT,
     "building": BUILT, "rail": BUILT, "water": WATER, "sea": WATER,
 }  # fmt: skip
-"""Class of the sample city's truth to one of :data:`CLASSES`."""
+"""From a class of the sample city's truth to one of :data:`CLASSES`."""

@@ -1,7 +1,7 @@
-"""Gradient descent as the contest's networks do it: seeded, resumable, watched, on a GPU where there is one.
+"""Gradient descent for the contest's networks: seeded, resumable, monitored, on a GPU if there is one.
 
-The batch of a step depends on the seed and the number of the step alone. So a training that was stopped needs no state of a
-generator to go on: weights, optimiser and schedule are enough, and on a CPU the finished file is the same to the byte.
+The batch of a step depends only on the seed and the step number. So a stopped training needs no random state to resume:
+weights, optimiser and schedule are enough, and on a CPU the finished file is byte-identical.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from howgreen.training.contest.classes import GREEN
 from howgreen.training.network import loss_of, one_thread
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
-"""Features (n, feature, y, x) and shares (n, class, y, x); NaN where a share is not known."""
+"""Features (n, feature, y, x) and shares (n, class, y, x); NaN where a share is unknown."""
 Point = Mapping[str, float]
-"""Part of the way: ``step``, ``loss`` (mean training loss since the last one), and what was watched."""
+"""Point of the training curve: ``step``, ``loss`` (mean training loss since the last one), and the monitored figures."""
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Of logits (n, class, y, x) and shares."""
 Watch = Callable[[Callable[[torch.Tensor], torch.Tensor]], Mapping[str, float]]
-"""Asks a network, features to logits, for the curve only; it decides nothing."""
+"""Evaluates a network, features to logits, for the curve only; it affects nothing."""
 
 _MEASURED = 20
-"""Points of a curve."""
+"""Evaluated points of a curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """One way down."""
+    """Settings of one training."""
 
     draw: Callable[[np.random.Generator], Batch]
     """A batch of one step."""
@@ -47,23 +47,23 @@ class Descent:
     """Largest learning rate of the one-cycle schedule (Smith & Topin 2018)."""
     seed: int
     loss: Loss | None = None
-    """Of logits and shares; :func:`known_loss` where none is given."""
+    """Of logits and shares; :func:`known_loss` if none is given."""
     watch: Watch | None = None
     key: str = ""
-    """What decides the outcome besides: a checkpoint of another key is not ours."""
+    """Everything else that determines the outcome: a checkpoint with another key is not used."""
     checkpoint: Path | None = None
-    """Where to keep the way so far; removed by whoever keeps the result."""
+    """Checkpoint file; removed by the caller that keeps the result."""
     name: str = "train"
     progress: Progress
 
 
 def device() -> torch.device:
-    """Choose a GPU where torch sees one, else the CPU."""
+    """Choose a GPU if torch sees one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def descend(net: torch.nn.Module, way: Descent) -> list[Point]:
-    """Train ``net`` in place, from where its checkpoint stands; it ends on the CPU, in evaluation mode. Gives the curve."""
+    """Train ``net`` in place, from its checkpoint if any; it ends on the CPU, in evaluation mode. Returns the curve."""
     with one_thread():
         where = device()
         net.to(where).train()
@@ -88,7 +88,7 @@ def descend(net: torch.nn.Module, way: Descent) -> list[Point]:
 
 
 def _is_point(done: int, steps: int) -> bool:
-    """Whether a point of the curve, and with it a checkpoint, is due: about twenty times, and at the end."""
+    """Whether a point of the curve, and a checkpoint, is due: about twenty times, and at the end."""
     return done == steps or done % max(steps // _MEASURED, 1) == 0
 
 
@@ -123,7 +123,7 @@ def _step(state: _State, batch: Batch, where: torch.device, loss_of_step: Loss) 
 
 
 def known_loss(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    """:func:`howgreen.training.network.loss_of` over the pixels whose shares are known."""
+    """Compute :func:`howgreen.training.network.loss_of` over pixels with known shares."""
     known = torch.isfinite(shares).all(dim=1)
     if bool(known.all()):
         return loss_of(logits, shares, torch.tensor(GREEN))
@@ -142,7 +142,7 @@ def _watched(net: torch.nn.Module, where: torch.device, watch: Watch | None) -> 
 
 
 def figures(logits: torch.Tensor, shares: torch.Tensor) -> dict[str, float]:
-    """Of (n, class, y, x) with known shares: ``watched_loss``, ``accuracy`` (green or not, at one half) and ``rmse`` of the fraction."""
+    """Compute, for (n, class, y, x) with known shares, ``watched_loss``, ``accuracy`` (green or not, at one half) and ``rmse`` of the fraction."""
     green = torch.tensor(GREEN)
     said, so = torch.softmax(logits, dim=1)[:, green].sum(dim=1), shares[:, green].sum(dim=1)
     return {
@@ -153,24 +153,24 @@ def figures(logits: torch.Tensor, shares: torch.Tensor) -> dict[str, float]:
 
 
 def _kept(path: Path | None, state: _State, curve: list[Point]) -> None:
-    """Write the way so far, whole or not at all."""
+    """Write the checkpoint, whole or not at all."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Python's own file: a full disk is then an OSError, which the command line tells in one line.
+    # Written by Python: a full disk is then an OSError, which the command line reports in one line.
     with atomic_path(path, durable=False) as part, part.open("wb") as file:
         torch.save({"key": state.key, "curve": curve, **state.saved()}, file)
 
 
 def _resumed(path: Path | None, state: _State) -> list[Point]:
-    """Restore a checkpoint of the same training and give its curve; none where there is no such thing."""
+    """Restore a checkpoint of the same training and return its curve; empty if there is none."""
     if path is None or not path.exists():
         return []
     try:
-        # Numbers and plain values only: a file that lay about cannot run code.
+        # Numbers and plain values only: an untrusted file cannot run code.
         saved = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
-        return []  # it only saves time
+        return []  # a checkpoint only saves time
     if not isinstance(saved, dict) or saved.get("key") != state.key:
         return []
     state.restore(saved)

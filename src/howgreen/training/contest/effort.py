@@ -1,4 +1,4 @@
-"""How much of everything the contest uses."""
+"""Amounts of data and training in the contest."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Effort:
     mixtures: int = 24_000
     """Simulated pixels without neighbours."""
     canvases: int = 24
-    """Simulated towns to learn from; each is seen with ``looks`` different sets of materials."""
+    """Simulated training towns; each is rendered with ``looks`` different sets of materials."""
     looks: int = 3
     extent_m: int = 1500
     scene_pixels: int = 9_000
-    """Pixels drawn from those towns for the learners of single pixels."""
+    """Pixels drawn from those towns for the pixel learners."""
     real_per_class: int = 400
-    """Labelled real pixels of one class and city."""
+    """Labelled real pixels per class and city."""
     judge_cities: int = 20
     judge_extent_m: int = 1800
     judged_pixels: int = 3_000
-    """Real pixels of a city that judge, at most."""
+    """Most real pixels of a city used for judging."""
     epochs: int = 16
     unet_steps: int = 2_000
     trees: int = 60
     support: int = 1_500
-    """Pixels that KNN and SVM keep: their files and their time grow with it."""
+    """Pixels kept by KNN and SVM: file size and run time grow with it."""
 
 
 QUICK = Effort(

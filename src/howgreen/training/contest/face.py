@@ -22,15 +22,15 @@ __all__ = ["Asked", "contest_page", "shipped_page"]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What contest to run."""
+    """Which contest to run."""
 
     band_sets: Sequence[str]
     names: Sequence[str] = ()
-    """Algorithms; all where empty."""
+    """Algorithms; all if empty."""
     quick: bool = False
     """Tiny samples, whose figures mean nothing."""
     real_pictures: bool = True
-    """Whether to draw real images, or only the maps made of them: the licence of some allows no pictures to be passed on."""
+    """Whether to draw real images, or only the maps made from them: the licence of some forbids passing on pictures."""
 
 
 def contest_page(
@@ -52,7 +52,7 @@ def contest_page(
     unknown = sorted(set(ask.names) - set(known))
     if unknown:
         raise ModelError(f"algorithm {', '.join(unknown)}: not known; there are {', '.join(known)}")
-    # The average of two asks for both.
+    # The combination needs both.
     names = [name for name in CONTESTANTS if name in ask.names or (COMBINATION in ask.names and name in MEMBERS)]
     effort = QUICK if ask.quick else Effort()
     contests, pictures = [], dict[str, str]()
@@ -67,7 +67,7 @@ def contest_page(
 
 
 def _hand_over(contest: Mapping[str, Any], folder: Path) -> None:
-    """Copy the models that learned from everything to where people find them: ``models/forest-sentinel-2.onnx``."""
+    """Copy the models trained on everything to their published place: ``models/forest-sentinel-2.onnx``."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(Path(contest["folder"]).glob("model_*_all-cities.onnx")):
         name = file.stem.removeprefix("model_").removesuffix("_all-cities")

@@ -1,7 +1,7 @@
 """Trees of scikit-learn and LightGBM as ONNX tree ensembles: one writer for both, exact to the threshold.
 
-The converters that exist (skl2onnx, onnxmltools) write rows in, rows out, with their own outputs; here the ensemble is one
-node inside the graph that every model of howgreen has.
+The existing converters (skl2onnx, onnxmltools) use rows as inputs and outputs, with their own output names; here the
+ensemble is one node inside the common graph of howgreen's models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from howgreen.training.contest.graphs import ML_DOMAIN, Parts
 
 @dataclass(kw_only=True)
 class Ensemble:
-    """Attributes of a ``TreeEnsembleRegressor`` in the making."""
+    """Attributes of a ``TreeEnsembleRegressor`` under construction."""
 
     targets: int
     columns: dict[str, list[Any]] = field(default_factory=dict)
@@ -28,25 +28,25 @@ class Ensemble:
             self.columns.setdefault(name, []).append(value)
 
     def branch(self, node: int, *, feature: int, threshold: float, yes: int, no: int) -> None:
-        """Add an inner node: ``yes`` where the feature is at most the threshold."""
+        """Add an inner node: ``yes`` if the feature is at most the threshold."""
         self._put(nodes_treeids=self.trees, nodes_nodeids=node, nodes_featureids=feature, nodes_modes="BRANCH_LEQ",
                   nodes_values=rounded_down(threshold), nodes_truenodeids=yes, nodes_falsenodeids=no)  # fmt: skip
 
     def leaf(self, node: int, values: Mapping[int, float]) -> None:
-        """Add a leaf and what it adds to each target."""
+        """Add a leaf with its contribution to each target."""
         self._put(nodes_treeids=self.trees, nodes_nodeids=node, nodes_featureids=0, nodes_modes="LEAF",
                   nodes_values=0.0, nodes_truenodeids=0, nodes_falsenodeids=0)  # fmt: skip
         for target, weight in values.items():
             self._put(target_treeids=self.trees, target_nodeids=node, target_ids=target, target_weights=float(weight))
 
     def write(self, parts: Parts, rows: str, output: str) -> None:
-        """Give the one node."""
+        """Return the single node."""
         parts.add("TreeEnsembleRegressor", [rows], output, domain=ML_DOMAIN, n_targets=self.targets,
                   aggregate_function="SUM", post_transform="NONE", **self.columns)  # fmt: skip
 
 
 def rounded_down(threshold: float) -> float:
-    """Return the largest float32 not above: a float32 feature then falls on the same side as in the library."""
+    """Return the largest float32 not above: a float32 feature then takes the same branch as in the library."""
     single = np.float32(threshold)
     return float(np.nextafter(single, np.float32(-np.inf)) if float(single) > threshold else single)
 

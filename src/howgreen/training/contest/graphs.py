@@ -1,4 +1,4 @@
-"""Pieces of ONNX graphs: what all contestants do before and after their own part, and the parts themselves.
+"""Building blocks of ONNX graphs: the common beginning and end of all contestants, and the parts between.
 
 Every graph takes ``reflectance`` (N, C, H, W). Distances, kernels and networks are 1x1 convolutions; forests need rows, so
 theirs is wrapped in Transpose and Reshape.
@@ -30,13 +30,13 @@ NORMALISATION = f"clip to {CLIP[0]:g}..{CLIP[1]:g}, log(reflectance + {DARK:g}),
 
 @dataclass(kw_only=True)
 class Parts:
-    """A graph in the making."""
+    """A graph under construction."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     tensors: list[onnx.TensorProto] = field(default_factory=list)
 
     def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        """One node with one output."""
+        """Add one node with one output."""
         self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
 
     def number(self, name: str, values: npt.ArrayLike, dtype: Any = np.float32) -> str:
@@ -51,7 +51,7 @@ class Parts:
 
 
 def ratios(bands: int) -> Array:
-    """(feature, band): each logged band, then the log ratio of every two where there are few bands, of neighbours else."""
+    """Make features (feature, band): each logged band, then log ratios of all pairs if there are few bands, else of neighbours."""
     pairs = list(combinations(range(bands), 2)) if bands <= 6 else [(i, j) for i, j in combinations(range(bands), 2)
                                                                     if j - i == 1 or (i, j) in _TELLING]  # fmt: skip
     rows = [np.eye(bands)[j] - np.eye(bands)[i] for i, j in pairs]
@@ -59,25 +59,25 @@ def ratios(bands: int) -> Array:
 
 
 _TELLING = ((1, 6), (2, 6), (6, 8), (1, 8), (2, 3), (3, 5))
-"""Of Sentinel-2's ten: green and red against near-infrared, near- against short-wave infrared, the red edge."""
+"""Band pairs of Sentinel-2's ten: green and red against near-infrared, near- against short-wave infrared, the red edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Logged bands and log ratios, standardised on the training pixels: what all learners of single pixels get."""
+    """Logged bands and log ratios, standardised on the training pixels: the input of all pixel learners."""
 
     weights: Array
     """(feature, band), on logged reflectance."""
     biases: Array
 
     def of(self, reflectance: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """(n, feature) of reflectance (n, band)."""
+        """Compute features (n, feature) of reflectance (n, band)."""
         values = logged(reflectance) @ self.weights.T + self.biases
         return np.asarray(values, dtype=np.float32)
 
 
 def features_of(reflectance: npt.ArrayLike) -> Features:
-    """Standardised to the pixels given."""
+    """Fit the standardisation to the given pixels."""
     logs = logged(reflectance)
     weights = ratios(logs.shape[1])
     values = logs @ weights.T
@@ -86,13 +86,13 @@ def features_of(reflectance: npt.ArrayLike) -> Features:
 
 
 def opening(parts: Parts, features: Features) -> None:
-    """From ``reflectance`` to ``features``."""
+    """Convert ``reflectance`` to ``features``."""
     logs(parts)
     parts.conv(LOGS, features.weights, features.biases, FEATURES)
 
 
 def logs(parts: Parts) -> None:
-    """From ``reflectance`` to ``logs``."""
+    """Convert ``reflectance`` to ``logs``."""
     for name, value in (("low", CLIP[0]), ("high", CLIP[1]), ("darkest", DARK)):
         parts.number(name, value)
     parts.add("Clip", [INPUT, "low", "high"], "clipped")
@@ -101,7 +101,7 @@ def logs(parts: Parts) -> None:
 
 
 def to_rows(parts: Parts, channels: int) -> str:
-    """``features`` (N, F, H, W) as rows (N*H*W, F)."""
+    """Reshape ``features`` (N, F, H, W) to rows (N*H*W, F)."""
     parts.number("row_shape", [-1, channels], np.int64)
     parts.add("Transpose", [FEATURES], "features_last", perm=[0, 2, 3, 1])
     parts.add("Reshape", ["features_last", "row_shape"], "rows")
@@ -109,7 +109,7 @@ def to_rows(parts: Parts, channels: int) -> str:
 
 
 def from_rows(parts: Parts, rows: str, classes: int) -> None:
-    """Rows (N*H*W, K) back to ``probability`` (N, K, H, W)."""
+    """Reshape rows (N*H*W, K) back to ``probability`` (N, K, H, W)."""
     parts.add("Shape", [FEATURES], "feature_shape")
     for name, value in (("first", [0]), ("second", [1]), ("fourth", [4]), ("depth", [classes])):
         parts.number(name, value, np.int64)
@@ -122,7 +122,7 @@ def from_rows(parts: Parts, rows: str, classes: int) -> None:
 
 
 def softmax(parts: Parts, logits: str) -> None:
-    """``logits`` to ``probability``, spelt out: ONNX Runtime's own moves the channel axis to the end and back, which takes longer."""
+    """Convert ``logits`` to ``probability``, written out: ONNX Runtime's own softmax moves the channel axis to the end and back, which takes longer."""
     parts.number("least", -LOGIT_LIMIT)
     parts.number("most", LOGIT_LIMIT)
     parts.add("Clip", [logits, "least", "most"], "tame")
@@ -132,7 +132,7 @@ def softmax(parts: Parts, logits: str) -> None:
 
 
 def finished(parts: Parts, card: ModelCard) -> onnx.ModelProto:
-    """Finish the model: add ``green_fraction``, the probabilities of the green classes together, and the card."""
+    """Finish the model: add ``green_fraction``, the sum of the green classes' probabilities, and the card."""
     green = np.array([[cls.green for cls in card.classes]], dtype=float)
     parts.conv(PROBABILITY, green, [0.0], "green_total")
     parts.add("Clip", ["green_total", parts.number("none", 0.0), parts.number("all", 1.0)], OUTPUTS[1])
@@ -146,7 +146,7 @@ def finished(parts: Parts, card: ModelCard) -> onnx.ModelProto:
 
 
 def averaged(models: Sequence[onnx.ModelProto], card: ModelCard) -> onnx.ModelProto:
-    """One graph that runs several models on the same reflectance and averages their probabilities."""
+    """Build one graph that runs several models on the same reflectance and averages their probabilities."""
     parts = Parts()
     for number, model in enumerate(models):
         prefixed = onnx.compose.add_prefix_graph(model.graph, f"m{number}_")

@@ -1,4 +1,4 @@
-"""How a contestant does: through its ONNX file, as the program would run it, on places that gave it nothing."""
+"""Evaluation of a contestant: through its ONNX file, as in production, on places unseen in training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BINS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model says of a place's known pixels, and what is true."""
+    """A model's predictions for a place's known pixels, with the truth."""
 
     green: Floats
     """(n,)."""
@@ -36,11 +36,11 @@ class Answer:
     true_shares: Floats
     """(n, class), the six."""
     uncertainty: Floats | None = None
-    """(n,) standard error of the green share; None where the model does not tell, or looks at neighbours."""
+    """(n,) standard error of the green share; None if the model does not predict it, or uses neighbouring pixels."""
 
 
 def answer(model: Model, place: Place) -> Answer:
-    """Run the model over a place."""
+    """Run the model on a place."""
     place = place.with_bands(model.card.bands)
     rows, shares = place.rows()
     unsure = None
@@ -72,8 +72,8 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]
 
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
-    """Return the middles of even fields, wide enough that a network which looks around sees nothing else."""
-    # Of halos of 16 and 32 pixels, a multiple of what the network halves.
+    """Return the predictions at the centres of uniform fields, wide enough that a network with context sees nothing else."""
+    # For halos of 16 and 32 pixels, a multiple of the network's downsampling.
     halo = model.card.halo_px
     side = 2 * halo + halo // 4 if halo else model.card.tile_px
     middle, found = side // 2, []
@@ -85,7 +85,7 @@ def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
 
 
 def pure_figures(found: Answer) -> dict[str, Any]:
-    """Of pure pixels, green or not at one half; and the confusion of the six classes where the model has them."""
+    """Compute figures of pure pixels, green or not at one half; and the confusion of the six classes if the model has them."""
     told, true = found.green >= 0.5, found.true_green >= 0.5
     both, only_told, only_true = (float((a & b).sum()) for a, b in ((told, true), (told, ~true), (~told, true)))
     n = float(len(true))
@@ -104,7 +104,7 @@ def pure_figures(found: Answer) -> dict[str, Any]:
 
 
 def kappa(told: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> float:
-    """Cohen's kappa of two answers; 1 where chance explains all."""
+    """Compute Cohen's kappa of two classifications; 1 if chance explains all."""
     right, chance = (told == true).mean(), told.mean() * true.mean() + (~told).mean() * (~true).mean()
     return float((right - chance) / (1 - chance)) if chance < 1 else 1.0
 
@@ -118,13 +118,13 @@ def confusion(found: Answer) -> list[list[int]]:
 
 
 def fraction_figures(found: Answer) -> dict[str, Any]:
-    """Of mixed pixels: errors of the green fraction, and its calibration."""
+    """Compute figures of mixed pixels: errors of the green fraction, and its calibration."""
     return {"n": len(found.green), **errors(found.green.astype(float), found.true_green.astype(float)),
             "calibration_error": calibration_error(found.green, found.true_green)}  # fmt: skip
 
 
 def calibration_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
-    """Mean distance between what is said and what is so, over ten bins of what is said (expected calibration error)."""
+    """Compute the expected calibration error: mean difference of prediction and truth over ten bins of the prediction."""
     said, so = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
     place = np.minimum((said * BINS).astype(int), BINS - 1)
     count = np.bincount(place, minlength=BINS)
@@ -133,7 +133,7 @@ def calibration_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
 
 
 def city_figures(model: Model, place: Place) -> dict[str, Any]:
-    """Of a simulated city: the fraction's errors, and that of the ratio, in points, as the product forms it."""
+    """Compute figures of a simulated city: errors of the fraction, and of the product's ratio, in points."""
     found = answer(model, place)
     ratio = _ratio(model, found)
     true = float(found.true_green.sum() / (1 - found.true_shares[:, WATER]).sum())
@@ -142,11 +142,11 @@ def city_figures(model: Model, place: Place) -> dict[str, Any]:
 
 
 BLOCKS = 4
-"""Along each side of a city; the pixels of a block err together."""
+"""Blocks along each side of a city; their pixels err together."""
 
 
 def _ratio_se(model: Model, place: Place, found: Answer) -> float:
-    """Give the standard error of the ratio's error, in points, with the pixels of a block moving together."""
+    """Compute the standard error of the ratio's error, in points, with blocks as clusters."""
     y, x = np.nonzero(place.known)
     height, width = place.known.shape
     block = np.unique(y * BLOCKS // height * BLOCKS + x * BLOCKS // width, return_inverse=True)[1]
@@ -164,13 +164,13 @@ def _ratio_se(model: Model, place: Place, found: Answer) -> float:
 
 
 def _ratio(model: Model, found: Answer) -> float:
-    """Green over land among pixels that are not called water."""
+    """Green over land among pixels not classified as water."""
     land = _is_land(model, found)
     return float(found.green[land].sum() / max(land.sum(), 1))
 
 
 def _is_land(model: Model, found: Answer) -> npt.NDArray[np.bool_]:
-    """Tell which pixels (n,) are not called water."""
+    """Tell which pixels (n,) are not classified as water."""
     return ~np.isin(found.probability.argmax(1), water_codes(model.card.classes))
 
 
@@ -179,7 +179,7 @@ ZONES_PX = (10, 30, 60)
 
 
 def zone_misses(model: Model, place: Place, found: Answer) -> dict[str, list[float]]:
-    """Error of the ratio, in points, in square zones of a simulated city, by the side of the zone in pixels."""
+    """Compute errors of the ratio, in points, in square zones of a simulated city, by the zone's side in pixels."""
     shape = place.shares.shape[1:]
     if not place.known.all():
         return {}
@@ -190,14 +190,14 @@ def zone_misses(model: Model, place: Place, found: Answer) -> dict[str, list[flo
 
 
 def zone_errors(side: int, green: Any, true_green: Any, water: Any, land: Any) -> list[float]:
-    """Errors of the ratio, in points, in squares of ``side`` pixels that are land by a fifth at least.
+    """Compute errors of the ratio, in points, in squares of ``side`` pixels with at least a fifth of land.
 
     Parameters
     ----------
     green, true_green, water
         (y, x) predicted and true green share, true share of water.
     land
-        (y, x) what the model does not call water.
+        (y, x) not classified as water.
     """
     rows, columns = (size // side for size in green.shape)
 
@@ -213,7 +213,7 @@ def zone_errors(side: int, green: Any, true_green: Any, water: Any, land: Any) -
 
 
 def seconds_per_mpx(model: Model, *, seed: int) -> float:
-    """Processor seconds for a megapixel on one core, tile by tile as the program runs it; the best of three."""
+    """Measure processor seconds per megapixel on one core, tile by tile as in production; the best of three."""
     rng = np.random.default_rng(seed)
     card = model.card
     side, margin = 2 * card.stride_px, margin_px(card)

@@ -1,6 +1,6 @@
 """The contestants that see one pixel at a time. Each is a function from training pixels to a finished graph's parts.
 
-All get the same pixels and the same features; what differs is the algorithm. Their setting is one of three candidates.
+All get the same pixels and the same features; only the algorithm differs. Its setting is one of three candidates.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from howgreen.training.mixtures import Mixtures
 Setting = Mapping[str, float]
 _BATCH = 512
 _WATCHED = 4_000
-"""Pixels on which the course of a training is looked at."""
+"""Pixels on which a training is monitored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What a contestant learns from."""
+    """Training data of a contestant."""
 
     reflectance: Floats
     """(n, band)."""
@@ -40,9 +40,10 @@ class Training:
     """(n, class)."""
     bands: tuple[str, ...]
     towns: tuple[Place, ...]
-    """Images, for those that look around; the pixels above hold some of theirs. Where not all shares are known, the rest is only seen."""
+    """Images, for algorithms with context; the pixels above include some of theirs. Pixels with unknown shares serve as context
+    only."""
     watched: tuple[Place, ...] = ()
-    """Towns that teach nothing: the course of a training is looked at there."""
+    """Towns for monitoring only, not for training."""
 
     def key(self) -> str:
         """Return a fingerprint of all of it."""
@@ -61,17 +62,17 @@ class Job:
     card: ModelCard
     progress: Progress
     note: Callable[[list[descent.Point]], None] | None = None
-    """Gets the course of the training, where it has one."""
+    """Receives the training curve, if there is one."""
     checkpoint: Path | None = None
-    """Where a long training keeps its way so far; the caller removes it when it has kept the result."""
+    """Checkpoint of a long training; removed by the caller that keeps the result."""
 
     def rng(self) -> np.random.Generator:
-        """Return a generator of its own for each job."""
+        """Return a separate generator for each job."""
         return np.random.default_rng(self.seed)
 
     def descend(self, net: Any, draw: Callable[[np.random.Generator], descent.Batch], *, steps: int, rate: float,
                 watch: descent.Watch | None) -> None:  # fmt: skip
-        """Train a network on batches, from where a stopped training stands."""
+        """Train a network on batches, resuming a stopped training."""
         key = descent.key_of(self.training.key(), dict(self.setting), repr(net))
         way = descent.Descent(
             draw=draw, steps=steps, rate=rate, seed=self.seed, watch=watch, key=key, checkpoint=self.checkpoint,
@@ -80,7 +81,7 @@ class Job:
         self.noted(descent.descend(net, way))
 
     def noted(self, curve: list[descent.Point]) -> None:
-        """Hand the course of the training on."""
+        """Pass on the training curve."""
         if self.note is not None:
             self.note(curve)
 
@@ -95,7 +96,7 @@ def _opened(job: Job, reflectance: npt.ArrayLike) -> tuple[graphs.Parts, graphs.
 
 
 def ndvi_rule(job: Job) -> onnx.ModelProto:
-    """Green where NDVI exceeds a threshold: the one with the fewest errors, weighed by cover, on the training pixels."""
+    """Fit an NDVI threshold for green: the one with the fewest errors, weighted by cover, on the training pixels."""
     from howgreen.training import ndvi
     from howgreen.training.export import ndvi_graph
 
@@ -108,12 +109,12 @@ def ndvi_rule(job: Job) -> onnx.ModelProto:
 
 
 def ndvi_linear(job: Job) -> onnx.ModelProto:
-    """Fit a green fraction linear in NDVI between two anchors fitted to the training pixels."""
+    """Fit a green fraction linear in NDVI between two anchors."""
     from howgreen.training import ndvi
     from howgreen.training.export import ndvi_graph
 
     place = [job.training.bands.index(band) for band in ndvi.BANDS]
-    # The anchors ask only for the green share: any class may carry it.
+    # The anchors need only the green share: any class may carry it.
     green = job.training.shares[:, GREEN].sum(axis=1, dtype=float)
     shares = np.zeros((len(green), len(mixtures.CLASSES)))
     shares[:, mixtures.TREE], shares[:, mixtures.BUILT] = green, 1 - green
@@ -124,11 +125,11 @@ def ndvi_linear(job: Job) -> onnx.ModelProto:
 
 
 def nearest_neighbours(job: Job) -> onnx.ModelProto:
-    """Predict the mean shares of the k nearest of a subsample of the training pixels (the file holds them)."""
+    """Predict the mean shares of the k nearest of a subsample of the training pixels (stored in the file)."""
     chosen = job.rng().permutation(len(job.training.shares))[: job.effort.support]
     parts, _, support = _opened(job, job.training.reflectance[chosen])
     neighbours = min(int(job.setting["neighbours"]), len(chosen))
-    # |x - s|^2 without |x|^2, which is the same for all s: the order of the distances stays.
+    # |x - s|^2 without |x|^2, which is constant over s: the order of the distances is unchanged.
     parts.conv(graphs.FEATURES, 2 * support.astype(float), -(support.astype(float) ** 2).sum(axis=1), "nearness")
     parts.nodes.append(onnx.helper.make_node("TopK", ["nearness", parts.number("k", [neighbours], np.int64)],
                                              ["nearest", "which"], axis=1))  # fmt: skip
@@ -142,7 +143,7 @@ def nearest_neighbours(job: Job) -> onnx.ModelProto:
 
 
 def support_vectors(job: Job) -> onnx.ModelProto:
-    """One machine a class against the rest (radial kernel) on a subsample, its decisions calibrated on other pixels."""
+    """Fit one-vs-rest machines (radial kernel) on a subsample, with decisions calibrated on other pixels."""
     from sklearn.svm import SVC
 
     rng = job.rng()
@@ -174,7 +175,7 @@ def support_vectors(job: Job) -> onnx.ModelProto:
 
 
 def _drawn(shares: Floats, rng: np.random.Generator) -> npt.NDArray[np.int_]:
-    """One class a pixel, drawn by its shares: a learner of labels then estimates the shares."""
+    """Draw one class per pixel, by its shares: a classifier then estimates the shares."""
     edges = np.cumsum(shares, axis=1) / shares.sum(axis=1, keepdims=True)
     return np.asarray(np.minimum((rng.random((len(shares), 1)) > edges).sum(axis=1), shares.shape[1] - 1))
 
@@ -215,7 +216,7 @@ def random_forest(job: Job) -> onnx.ModelProto:
 
 
 def gradient_boosting(job: Job) -> onnx.ModelProto:
-    """LightGBM on classes, every pixel as often as it holds classes, weighed by their shares."""
+    """Fit LightGBM on classes, with each pixel once per class it contains, weighted by share."""
     import lightgbm
 
     parts, features, values = _opened(job, job.training.reflectance)
@@ -225,7 +226,7 @@ def gradient_boosting(job: Job) -> onnx.ModelProto:
                "num_leaves": int(job.setting["leaves"]), "min_data_in_leaf": 40, "num_threads": 1, "seed": job.seed,
                "deterministic": True, "feature_fraction": 0.6, "boost_from_average": True}  # fmt: skip
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # LightGBM speaks of what scikit-learn and numpy retire
+        warnings.simplefilter("ignore")  # LightGBM uses deprecated parts of scikit-learn and numpy
         booster = lightgbm.train(options, data, num_boost_round=job.effort.trees)
     job.noted(_boosting_course(booster, job, values, features))
     ensemble = forests.of_booster(booster, targets=len(CLASSES))
@@ -238,7 +239,7 @@ def gradient_boosting(job: Job) -> onnx.ModelProto:
 def _boosting_course(
     booster: Any, job: Job, values: npt.NDArray[np.float32], features: graphs.Features
 ) -> list[descent.Point]:
-    """Look the loss up afterwards, at ten numbers of trees: a smaller booster is a part of the finished one."""
+    """Compute the loss afterwards, at ten numbers of trees: a smaller booster is a part of the finished one."""
     import torch
 
     def found(rows: npt.NDArray[np.float32], shares: Floats, trees: int) -> dict[str, float]:
@@ -265,7 +266,7 @@ def _watched_rows(job: Job, features: graphs.Features) -> tuple[npt.NDArray[np.f
 
 
 def pixel_network(job: Job) -> onnx.ModelProto:
-    """1x1 convolutions on logged bands: shares by cross-entropy, and the squared error of the green share."""
+    """Fit 1x1 convolutions on logged bands: shares by cross-entropy, and the squared error of the green share."""
     import torch
 
     parts, features, values = _opened(job, job.training.reflectance)

@@ -16,11 +16,11 @@ from howgreen.training.contest.judge import ZONES_PX, mean_of
 from howgreen.training.evaluate import Z_95
 
 _SLOW_MPX_S = 5.0
-"""Models below are too slow to be the default."""
+"""Slower models do not qualify as the default."""
 
 
 def write_page(contests: Sequence[Mapping[str, Any]], out: Path, *, pictures: Mapping[str, str], quick: bool) -> Path:
-    """Write ``out/contest.md``; ``pictures`` are files below ``out`` by what they show."""
+    """Write ``out/contest.md``; ``pictures`` are files below ``out``, by subject."""
     lines = [
         "# Which algorithm maps city green best?",
         "**In short.** " + " ".join(_verdict(each) for each in contests),
@@ -45,7 +45,7 @@ _BANDS = {
 
 
 def _verdict(contest: Mapping[str, Any]) -> str:
-    """Say which algorithm to take with these bands, and by how much it matters."""
+    """Say which algorithm to use with these bands, and how much it matters."""
     found = contest["contestants"]
     ranked = sorted(found, key=lambda name: ratio_error(found[name]))
     best, worst = ranked[0], ranked[-1]
@@ -135,7 +135,7 @@ def _told(setting: Mapping[str, float]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table in Markdown."""
+    """Format a table in Markdown."""
     return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)])
 
 
@@ -144,7 +144,7 @@ def _worst(each: Mapping[str, Any]) -> float:
 
 
 def ratio_error(each: Mapping[str, Any]) -> float:
-    """Root mean square of the errors of the simulated cities' ratios, in points."""
+    """Root mean square error of the simulated cities' ratios, in points."""
     return float(np.sqrt(np.mean([city["ratio_points"] ** 2 for city in each["simulated"].values()])))
 
 
@@ -167,7 +167,7 @@ _SHIPPED = "shipped "
 
 
 def winner(found: Mapping[str, Any]) -> str | None:
-    """Return the contestant with the smallest ratio error among those that are fast enough, or None."""
+    """Return the contestant with the smallest ratio error among the fast enough, or None."""
     fast = {name: ratio_error(each) for name, each in found.items() if 2 / each["seconds_per_mpx"] >= _SLOW_MPX_S}
     return min(fast, key=lambda name: fast[name]) if fast else None
 
@@ -188,7 +188,7 @@ def _winner(found: Mapping[str, Any]) -> str:
 
 
 def _gain(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:
-    """By how much the squared ratio error of a city is larger with one than with the other, in square points, and half of its interval."""
+    """Mean difference in squared ratio error per city between two contestants, in square points, and half of its interval."""
     squares = [np.square([city["ratio_points"] for city in each["simulated"].values()]) for each in (one, other)]
     differences = squares[0] - squares[1]
     return float(differences.mean()), float(Z_95 * differences.std(ddof=1) / np.sqrt(len(differences)))
@@ -221,7 +221,7 @@ def _simulated(found: Mapping[str, Any]) -> str:
 
 
 def _zones(found: Mapping[str, Any]) -> str:
-    """Half-width that 95 % of zones need, and how many zones the width of whole cities would hold."""
+    """Half-width that 95 % of zones need, and how many zones the whole-city width would cover."""
     head = [
         "",
         "cities: 1.96 × RMS",
@@ -244,7 +244,7 @@ def _zones(found: Mapping[str, Any]) -> str:
 
 
 def _intervals(found: Mapping[str, Any]) -> str:
-    """Half-width that reports give and the share of zones whose truth lies inside."""
+    """Tabulate the reported half-width, and the share of zones that it covers."""
     head = [
         "",
         *(f"{side} px zones: {what}" for side in ZONES_PX for what in ("± points", "held")),
@@ -270,7 +270,7 @@ def _intervals(found: Mapping[str, Any]) -> str:
 
 
 def _misses(each: Mapping[str, Any], side: str) -> Any:
-    """Absolute errors, in points, of zones of a side, or of whole cities."""
+    """Absolute errors, in points, of zones of one size, or of whole cities."""
     if side == "city":
         return np.abs([city["ratio_points"] for city in each["simulated"].values()])
     return np.abs([miss for city in each["simulated"].values() for miss in city["zones"].get(side, ())])

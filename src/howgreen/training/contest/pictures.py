@@ -19,23 +19,23 @@ from howgreen.training.contest.samples import Place
 
 _DPI = 72
 _LARGEST_MISS = 0.5
-"""Difference of the green fraction that is shown in full colour."""
+"""Difference of the green fraction shown in full colour."""
 _DIM = 0.45
 
 
 def draw(
     contest: Mapping[str, Any], place: Place, out: Path, *, real: Place | None = None, photo: bool = True
 ) -> dict[str, str]:
-    """All figures of a contest below ``out/img``; files (relative to ``out``) by what they show.
+    """Draw all figures of a contest below ``out/img``; return the files (relative to ``out``) by subject.
 
     Parameters
     ----------
     place
-        A simulated city, whose truth is known everywhere.
+        A simulated city with complete truth.
     real
         A piece of a real image with labelled polygons; None to draw none.
     photo
-        Whether the real image and its labels may be seen; else only the maps that were made of it.
+        Whether the real image and its labels may be shown; else only the maps made from it.
     """
     import matplotlib as mpl
 
@@ -76,7 +76,7 @@ def _tradeoff(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
     lowest, apart = -np.inf, max(miss for _, miss, _ in dots) / 24
     for speed, miss, name in sorted(dots, key=lambda dot: dot[1]):
         axis.plot(speed, miss, "o", color="#1b6b2f")
-        # Names stand in one column beside the dots, as high as theirs where there is room, and are tied to them.
+        # Names are in one column beside the dots, at the same height if there is room, and connected to them.
         lowest = max(miss, lowest + apart)
         axis.annotate(name, (speed, miss), xytext=(1.02, lowest), textcoords=("axes fraction", "data"), fontsize=8, va="center",
                       arrowprops={"arrowstyle": "-", "color": "#bbbbbb", "lw": 0.6})  # fmt: skip
@@ -117,7 +117,7 @@ def _confusions(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
 
 
 def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
-    """Draw a row an algorithm: image, green fraction said and true, their difference, cover said and true."""
+    """Draw one row per algorithm: image, predicted and true green fraction, their difference, predicted and true cover."""
     from matplotlib import pyplot as plt
 
     shown = _models(contest, place)
@@ -151,7 +151,7 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
 
 
 def _maps(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
-    """Draw a column an algorithm: the green fraction and the cover that it says, and nothing of the image itself."""
+    """Draw one column per algorithm: predicted green fraction and cover, without the image itself."""
     from matplotlib import pyplot as plt
 
     shown = _models(contest, place)
@@ -176,12 +176,12 @@ def _maps(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
 
 
 def _models(contest: Mapping[str, Any], place: Place) -> dict[str, Model]:
-    """Every contestant, as it was trained without the place, and the shipped model that is chosen first."""
+    """Return every contestant as trained without the place, and the default shipped model."""
     found = {}
     for name in contest["contestants"]:
         if name.startswith("shipped "):
             found[name] = load_model(name.removeprefix("shipped "))
-            break  # they stand last, the preferred one first
+            break  # they come last, the preferred one first
         files = [
             Path(contest["folder"]) / f"model_{name}_{left_out}.onnx" for left_out in (place.name.lower(), "all-cities")
         ]
@@ -190,14 +190,14 @@ def _models(contest: Mapping[str, Any], place: Place) -> dict[str, Model]:
 
 
 def _over(axis: Any, photo: npt.NDArray[Any], place: Place) -> Any:
-    """Lay the dimmed image under what is known in parts only."""
+    """Show the dimmed image under a partly known layer."""
     if not place.known.all():
         axis.imshow(1 - _DIM * (1 - photo))
     return axis
 
 
 def _cover(axis: Any, block: npt.NDArray[Any], model: Model) -> None:
-    """Draw the classes of a model in their own colours, white where nothing was seen."""
+    """Draw the classes of a model in their own colours, white where unseen."""
     from matplotlib.colors import to_rgb
 
     colours = np.ones((256, 3))
@@ -206,7 +206,7 @@ def _cover(axis: Any, block: npt.NDArray[Any], model: Model) -> None:
 
 
 def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
-    """Draw a row a contestant: loss where it learns and where it is watched; accuracy and error of the fraction where it is watched."""
+    """Draw one row per contestant: training and monitoring loss; monitored accuracy and error of the fraction."""
     from matplotlib import pyplot as plt
 
     courses = contest["courses"]
@@ -232,14 +232,14 @@ def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
 
 _SEAM_TILE_PX = 32
 _SEAM_STRIDES_PX = {"tiles of 32 px alone": 32, "the same, blended": 16}
-"""Ways to cut, without a halo, that do not suit a network that looks around; its own card's is shown beside them."""
+"""Tilings without a halo that do not suit a network with context; its own card's is shown beside them."""
 _SEAM_FIRST_PX, _SEAM_PX = 24, 96
-"""The piece that is shown: away from the grid's own edge, where no way to cut has neighbours."""
+"""Window shown: away from the grid's edge, where no tiling has neighbours."""
 _SEAM_RANGE = 0.1
 
 
 def _seams(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
-    """Where the edges of tiles would show, they show most in the difference from tiles that see enough."""
+    """Draw the tile seams, which are most visible in the difference from tiles with enough context."""
     from matplotlib import pyplot as plt
 
     if "unet" not in contest["contestants"]:

@@ -1,4 +1,4 @@
-"""The contest from data to page: part by part, each kept when finished, so that a stopped run goes on."""
+"""The contest from data to page: part by part, each stored when finished, so that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from howgreen.training.export import save
 from howgreen.training.spectra import Responses, read_materials, read_responses
 
 VERSION = 4
-"""Raised when parts of older runs no longer count."""
+"""Increased when parts of older runs become invalid."""
 
 CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
     "ndvi-rule": (learners.ndvi_rule, ({},)),
@@ -45,17 +45,17 @@ CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
 """The algorithms, and the settings that each may try (the same number; the NDVI rules search their own numbers)."""
 
 PICTURED_PX = 300
-"""Side of the piece of a real image that is shown."""
+"""Side of the piece of a real image shown."""
 
 EVERYTHING = "all cities"
 RANDOM = "random split"
 REAL = "real cities"
-"""Left out, nothing but simulation is learned from."""
+"""Name of the held-out group with which only simulation is used for training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """All that is learned from and judged on, made when first asked for: a run that only reads its parts needs none."""
+    """All training and judging data, made on first use: a run that only reads its parts needs none."""
 
     data: Path
     band_set: str
@@ -68,7 +68,7 @@ class World:
 
     @cached_property
     def library(self) -> mixtures.Surfaces:
-        """Surfaces of Sentinel-2's bands, from which mixtures and towns are made."""
+        """Surfaces in Sentinel-2's bands, from which mixtures and towns are made."""
         rng = np.random.default_rng(SEED)
         responses = read_responses(self.data)
         return self._surfaces(responses, rng)
@@ -81,7 +81,7 @@ class World:
 
     @cached_property
     def mixed(self) -> Place:
-        """Simulated mixtures to learn from."""
+        """Simulated training mixtures."""
         library, rng = self.library, np.random.default_rng(SEED + 1)
         if self.sensor == LANDSAT.name:
             library = self._surfaces(read_responses(self.data, LANDSAT), rng)
@@ -89,7 +89,7 @@ class World:
 
     @cached_property
     def towns(self) -> list[Place]:
-        """Simulated towns to learn from."""
+        """Simulated training towns."""
         effort = self.effort
         made = [
             scenes.learned_town(1000 + n, extent_m=effort.extent_m, looks=effort.looks, library=self.library, sensor=self.sensor)
@@ -99,7 +99,7 @@ class World:
 
     @cached_property
     def simulated(self) -> list[Place]:
-        """Simulated cities that judge."""
+        """Simulated judging cities."""
         extent_m = self.effort.judge_extent_m
         return [
             scenes.judging_town(5000 + n, extent_m=extent_m, sensor=self.sensor)
@@ -108,25 +108,25 @@ class World:
 
     @cached_property
     def tuning(self) -> list[Place]:
-        """Simulated towns that choose settings: neither learned from nor judging."""
+        """Simulated towns that select settings: used neither for training nor for judging."""
         return scenes.learned_town(
             3000, extent_m=self.effort.extent_m, looks=2, library=self.library, sensor=self.sensor
         )
 
     @cached_property
     def real(self) -> list[Place]:
-        """Real places with pure pixels. Those of Landsat, two seasons of one place, teach nothing."""
+        """Real places with pure pixels. Landsat's, two seasons of one place, are not used for training."""
         if self.sensor == LANDSAT.name:
             return samples.tabasco(self.data)
         return [*samples.german_cities(self.data), samples.aberystwyth(self.data)]
 
     @property
     def teachers(self) -> list[Place]:
-        """Real cities that teach where they are not left out."""
+        """Real cities used for training unless held out."""
         return [] if self.sensor == LANDSAT.name else self.real
 
     def picture(self) -> Place | None:
-        """Cut a piece out of a real image with its labels, for a picture; None where the data folder has none."""
+        """Crop a piece of a real image with its labels, for a picture; None if the data folder has none."""
         image = samples.tabasco_image(self.data) if self.sensor == LANDSAT.name else samples.aberystwyth(self.data)
         return image and samples.labelled_piece(image, side=PICTURED_PX)
 
@@ -138,7 +138,7 @@ class World:
 
     @cached_property
     def potsdam(self) -> Place:
-        """98 interpreted fractions, which only judge."""
+        """98 interpreted fractions, for judging only."""
         responses = read_responses(self.data, LANDSAT if self.sensor == LANDSAT.name else SENTINEL2)
         reference = evaluate.read_potsdam(self.data, responses)
         shares = np.zeros((len(reference.green), len(CLASSES)))
@@ -146,7 +146,7 @@ class World:
         return samples.as_place("Potsdam", reference.reflectance, shares, reference.bands)
 
     def training(self, *, without: str) -> Training:
-        """Gather what contestants learn from when a city is left out."""
+        """Gather the training data with a city held out."""
         rng, bands = np.random.default_rng(SEED + 2), BAND_SETS[self.band_set]
         parts = [self.mixed.with_bands(bands).rows()]
         towns = tuple(town.with_bands(bands) for town in self.towns)
@@ -161,13 +161,13 @@ class World:
         return Training(reflectance=reflectance, shares=shares, bands=bands, towns=towns, watched=watched)
 
     def judging(self, city: Place) -> Place:
-        """Return a real city, thinned so that the slowest contestant ends in time."""
+        """Return a real city, thinned so that the slowest contestant finishes in time."""
         return samples.thinned(city, pixels=self.effort.judged_pixels, rng=np.random.default_rng(SEED + 3))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """One run: the world, and the folder that keeps its parts."""
+    """One run: the data, and the folder of its parts."""
 
     world: World
     work: Path
@@ -175,13 +175,13 @@ class Contest:
     progress: Progress
 
     def part(self, *names: str) -> Path:
-        """Where a finished part lies; its place changes with all that decides it."""
+        """Return the path of a finished part; it changes with everything that determines the part."""
         told = json.dumps([VERSION, SEED, asdict(self.world.effort), self.world.band_set], sort_keys=True)
         slug = "_".join(name.replace(" ", "-").lower() for name in names)
         return self.work / hashlib.sha256(told.encode()).hexdigest()[:12] / f"{slug}.json"
 
     def settings(self) -> dict[str, Setting]:
-        """Choose the best of each contestant's settings on towns that do not judge."""
+        """Select each contestant's best setting on the tuning towns."""
         training: Training | None = None
         chosen: dict[str, Setting] = {}
         for done, name in enumerate(self.names):
@@ -217,7 +217,7 @@ class Contest:
     def _fit(
         self, name: str, setting: Setting, training: Training, effort: Effort, path: Path, *, course: Path | None = None
     ) -> None:
-        """Train into a file; the course of the training, where it has one, into another."""
+        """Train into a file; the training curve, if there is one, into another."""
         checkpoint = path.with_suffix(".checkpoint")
         job = Job(
             training=training, setting=setting, effort=effort, seed=SEED, progress=self.progress, checkpoint=checkpoint,
@@ -228,7 +228,7 @@ class Contest:
         checkpoint.unlink(missing_ok=True)
 
     def model(self, name: str, *, without: str, setting: Setting, training: Training) -> Model:
-        """Train a contestant without a city; kept."""
+        """Train a contestant without a city, or reuse the stored model."""
         path = self.part("model", name, without).with_suffix(".onnx")
         if not path.exists():
             self._fit(name, setting, training, self.world.effort, path, course=self.part("course", name, without))
@@ -273,16 +273,16 @@ def benchmark(
     names: Sequence[str] = (),
     progress: Progress,
 ) -> dict[str, Any]:
-    """All figures of one contest, by contestant; see :mod:`howgreen.training.contest.page` for the page.
+    """Compute all figures of one contest, by contestant; see :mod:`howgreen.training.contest.page` for the page.
 
     Parameters
     ----------
     data
         Folder with ``spectra/``, ``reference/`` and ``aberystwyth/``.
     work
-        Keeps finished parts and the models (.onnx); the same run goes on from there.
+        Stores finished parts and the models (.onnx); the same run resumes from there.
     names
-        Contestants of :data:`CONTESTANTS`; all where empty.
+        Contestants of :data:`CONTESTANTS`; all if empty.
 
     Raises
     ------
@@ -302,7 +302,7 @@ def benchmark(
 
 
 def pictured(world: World, folder: Path) -> Place | None:
-    """Keep the piece of a real image that is shown beside the other parts: a second run needs no data."""
+    """Store the real image piece with the other parts: a second run then needs no data."""
     path = folder / "picture.npz"
     if not path.exists():
         place = world.picture()
@@ -316,7 +316,7 @@ def pictured(world: World, folder: Path) -> Place | None:
 
 
 def _courses(contest: Contest) -> dict[str, Any]:
-    """How the trainings on all cities went, of those that go step by step."""
+    """Training curves on all cities, of the iterative algorithms."""
     paths = {name: contest.part("course", name, EVERYTHING) for name in contest.names}
     return {name: json.loads(path.read_text())["course"] for name, path in paths.items() if path.exists()}
 
@@ -355,12 +355,12 @@ def _trained(contest: Contest, name: str, settings: Mapping[str, Setting], *, wi
 
 
 def _shipped(band_set: str) -> list[Model]:
-    """Shipped models that can do with these bands."""
+    """Shipped models that work with these bands."""
     return [model for model in models() if set(model.card.bands) <= set(BAND_SETS[band_set])]
 
 
 def _of_shipped(contest: Contest, model: Model) -> dict[str, Any]:
-    """Figures of a shipped model, which is not trained here: no city has taught it."""
+    """Figures of a shipped model, which is not trained here: no city was used for it."""
     path = contest.part("judged", model.card.name, model.sha256[:12])
     if not path.exists():
         world = contest.world
@@ -385,7 +385,7 @@ def _where_sure(world: World) -> dict[str, Sequence[Place]]:
 
 
 def _half_widths(model: Model, world: World) -> dict[str, float]:
-    """Half of the interval that reports give, in points, by the side of the zone in pixels and for a whole simulated city."""
+    """Half-width that reports give, in points, by the zone's side in pixels and for a whole simulated city."""
     pixel_m2 = PIXEL_M[world.band_set] ** 2
     sides = {
         **{str(side): side for side in judge.ZONES_PX},
@@ -396,7 +396,7 @@ def _half_widths(model: Model, world: World) -> dict[str, float]:
 
 
 def _general(contest: Contest, model: Model) -> dict[str, Any]:
-    """Figures on what no contestant learns from, its speed and its size."""
+    """Figures on data unseen by all contestants, with speed and size."""
     world = contest.world
     return {
         "simulated": {place.name: judge.city_figures(model, place) for place in world.simulated},

@@ -1,4 +1,4 @@
-"""Pixels and towns to learn from and to be judged on, each with the share of every class."""
+"""Training and judging pixels and towns, each with the share of every class."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Something to learn from or to be judged on."""
+    """One set of data for training or judging."""
 
     name: str
     bands: tuple[str, ...]
     reflectance: Floats
     """(band, y, x), 0-1. Rows without neighbours are a column (band, n, 1)."""
     shares: Floats
-    """(class, y, x), planimetric; NaN where nothing is known."""
+    """(class, y, x), planimetric; NaN where unknown."""
     even: bool = False
-    """Pixels without neighbours: a network that looks around is shown an even field of each."""
+    """Pixels without neighbours: a network with context is shown a uniform field of each."""
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
@@ -61,17 +61,17 @@ class Place:
         return np.asarray(1 - self.shares[WATER])
 
     def with_bands(self, bands: Sequence[str]) -> Place:
-        """Return some of the bands, in that order."""
+        """Return a subset of the bands, in that order."""
         picked = self.reflectance[[self.bands.index(band) for band in bands]]
         return replace(self, bands=tuple(bands), reflectance=picked)
 
     def rows(self) -> tuple[Floats, Floats]:
-        """Reflectance (n, band) and shares (n, class) of the known pixels."""
+        """Return reflectance (n, band) and shares (n, class) of the known pixels."""
         return self.reflectance[:, self.known].T, self.shares[:, self.known].T
 
 
 def as_place(name: str, reflectance: Array, shares: Array, bands: Sequence[str]) -> Place:
-    """Rows (n, band) and (n, class) as a place of pixels without neighbours."""
+    """Convert rows (n, band) and (n, class) to a place of pixels without neighbours."""
     return Place(
         name=name,
         bands=tuple(bands),
@@ -82,7 +82,7 @@ def as_place(name: str, reflectance: Array, shares: Array, bands: Sequence[str])
 
 
 def unlabelled(rows: Array, bands: Sequence[str]) -> Place:
-    """Rows (n, band) to be answered, of which nothing is known."""
+    """Make a place from rows (n, band) to predict, without truth."""
     return as_place("rows", rows, np.zeros((len(rows), len(CLASSES))), bands)
 
 
@@ -99,7 +99,7 @@ def mixed_pixels(surfaces: mixtures.Surfaces, count: int, *, rng: np.random.Gene
 
 
 def german_cities(data: Path) -> list[Place]:
-    """Freiburg and Münster: pure pixels, rows of a table."""
+    """Read Freiburg and Münster: pure pixels, rows of a table."""
     table = pd.read_csv(existing(data, GERMANY_FILE))
     table = table[table["Label"].isin(list(GERMAN))]
     columns = {common_name(str(column)): column for column in table.columns}
@@ -112,7 +112,7 @@ def german_cities(data: Path) -> list[Place]:
 
 
 def aberystwyth(data: Path) -> Place:
-    """Aberystwyth's image with the polygons of forest, grass, urban and water; the rest is unknown."""
+    """Read Aberystwyth's image with the polygons of forest, grass, urban and water; the rest is unknown."""
     import geopandas as gpd
     import rasterio
 
@@ -125,11 +125,11 @@ def aberystwyth(data: Path) -> Place:
 
 TABASCO: Mapping[str, int] = {"forest": TREE, "herbaceous": LOW, "barren": BARE, "urban": BUILT, "water": WATER}
 TABASCO_IMAGE, TABASCO_POLYGONS = "tabasco_l7/LE70220491999322_stack.tif", "tabasco_l7/training_data.shp"
-"""The wet season, in whose image the polygons were drawn; they are there for a picture and may be absent."""
+"""The wet season, on whose image the polygons were drawn; for a picture only, and may be absent."""
 
 
 def tabasco(data: Path) -> list[Place]:
-    """One place of Landsat in a wet and in a dry season: clear, pure pixels, rows of a table. It teaches nothing."""
+    """Read one Landsat place in a wet and in a dry season: clear, pure pixels, rows of a table. Not used for training."""
     reference, label, season = references.read_tabasco(data)
     shares = np.eye(len(CLASSES))[[TABASCO[name] for name in label]]
     return [
@@ -141,7 +141,7 @@ def tabasco(data: Path) -> list[Place]:
 
 
 def tabasco_image(data: Path) -> Place | None:
-    """Read the image of the wet season with its polygons; None where it is not there."""
+    """Read the image of the wet season with its polygons; None if absent."""
     import geopandas as gpd
     import rasterio
 
@@ -157,7 +157,7 @@ def tabasco_image(data: Path) -> Place | None:
 
 
 def _burnt(polygons: Sequence[tuple[Iterable[object], int]], size: tuple[int, ...], transform: object) -> Floats:
-    """(class, y, x) shares of pure polygons, some of each class; NaN outside."""
+    """Rasterise shares (class, y, x) of pure polygons, some of each class; NaN outside."""
     from rasterio.features import rasterize
 
     shares = np.full((len(CLASSES), *size), np.nan, np.float32)
@@ -168,11 +168,11 @@ def _burnt(polygons: Sequence[tuple[Iterable[object], int]], size: tuple[int, ..
 
 
 def labelled_piece(place: Place, *, side: int) -> Place:
-    """Cut the square out of a place in which most pixels are known."""
+    """Crop the square of a place with the most known pixels."""
     from scipy.ndimage import uniform_filter
 
     side = min(side, *place.known.shape)
-    # Of each class as much as of the others: many small classes show more than one large one.
+    # Classes count equally: many small classes are more informative than one large one.
     weight = sum(
         (known / max(known.sum(), 1) for known in (np.nan_to_num(place.shares) > 0.5)),
         start=np.zeros(place.known.shape),
@@ -186,7 +186,7 @@ def labelled_piece(place: Place, *, side: int) -> Place:
 
 
 def some_rows(place: Place, *, per_class: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """At most ``per_class`` known pixels of each class."""
+    """Return at most ``per_class`` known pixels of each class."""
     rows, shares = place.rows()
     code = shares.argmax(axis=1)
     kept = [rng.permutation(np.flatnonzero(code == number))[:per_class] for number in range(len(CLASSES))]
@@ -195,7 +195,7 @@ def some_rows(place: Place, *, per_class: int, rng: np.random.Generator) -> tupl
 
 
 def thinned(place: Place, *, pixels: int, rng: np.random.Generator) -> Place:
-    """Return the same place with at most ``pixels`` known pixels, so that judging takes bounded time."""
+    """Return the same place with at most ``pixels`` known pixels, which bounds judging time."""
     rows, columns = np.nonzero(place.known)
     if len(rows) <= pixels:
         return place
@@ -208,7 +208,7 @@ def thinned(place: Place, *, pixels: int, rng: np.random.Generator) -> Place:
 
 
 def halves(place: Place, *, rng: np.random.Generator) -> tuple[Place, Place]:
-    """Split the known pixels at random in two: what must not be done to judge, and is shown once beside what must."""
+    """Split the known pixels randomly in two: an invalid evaluation, shown once beside the valid one."""
     first = np.isfinite(place.shares[0]) & (rng.random(place.shares.shape[1:]) < 0.5)
     nothing = np.float32(np.nan)
     return (
@@ -218,7 +218,7 @@ def halves(place: Place, *, rng: np.random.Generator) -> tuple[Place, Place]:
 
 
 def mixed_real(city: Place, *, rng: np.random.Generator, count: int = 5000) -> Place:
-    """Mixtures of two or three pure land pixels of a real city: real spectra with known shares."""
+    """Mix two or three pure land pixels of a real city: real spectra with known shares."""
     rows, shares = city.rows()
     picked, weight = blends(shares.argmax(axis=1), without=WATER, count=count, rng=rng)
 

@@ -1,7 +1,7 @@
-"""Towns of the sample city's simulator with other seeds: their images, and the shares counted on their 1 m maps.
+"""Towns of the sample city's simulator with other seeds: their images, with shares counted on their 1 m maps.
 
-Towns to learn from are painted with materials of the reference library, other ones each time. Towns that judge keep the
-sample city's own materials, which no learner has met: so a learner is not judged on what it was shown.
+Training towns are painted with materials of the reference library, redrawn each time. Judging towns keep the sample
+city's own materials, which no learner has seen: so a learner is not judged on its training data.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NM = np.array([492, 560, 665, 704, 740, 783, 833, 865, 1614, 2202], np.float32)
 
 
 def learned_town(seed: int, *, extent_m: int, looks: int, library: Surfaces, sensor: str) -> list[Place]:
-    """One town seen ``looks`` times, each time of other materials under the same sun."""
+    """Simulate one town ``looks`` times, each time with other materials under the same sun."""
     rng = np.random.default_rng([seed, 91])
     canvas = paint_city(make_land(seed, extent_m=extent_m))
     sun = sun_at(int(rng.integers(120, 270)))
@@ -47,7 +47,7 @@ def learned_town(seed: int, *, extent_m: int, looks: int, library: Surfaces, sen
 
 
 def judging_town(seed: int, *, extent_m: int, sensor: str) -> Place:
-    """One town of the sample city's own materials, on a day between mid-May and mid-September."""
+    """Simulate one town with the sample city's own materials, on a day between mid-May and mid-September."""
     rng = np.random.default_rng([seed, 92])
     canvas, day = paint_city(make_land(seed, extent_m=extent_m)), int(rng.integers(135, 258))
     fields, sun = make_variation(canvas), sun_at(day)
@@ -59,7 +59,7 @@ def judging_town(seed: int, *, extent_m: int, sensor: str) -> Place:
 
 
 def true_shares(canvas: Canvas, *, pixel_m: int) -> Floats:
-    """(class, y, x) counted on the 1 m map."""
+    """Count shares (class, y, x) on the 1 m map."""
     side = canvas.land.extent_m // pixel_m
     codes = _CLASS[canvas.material[: side * pixel_m, : side * pixel_m]]
     blocks = codes.reshape(side, pixel_m, side, pixel_m)
@@ -76,9 +76,9 @@ def _nothing(cover: Floats, _: slice) -> tuple[Floats, Floats]:
 
 
 def _materials(library: Surfaces, rng: np.random.Generator) -> Floats:
-    """Return a spectrum of the library for every material of the simulator, (material, band)."""
+    """Return a library spectrum for every material of the simulator, (material, band)."""
     members = dict(zip((cls.name for cls in FIVE), library.members, strict=True))
-    # The simulator's plants hide all their ground: those of open ground have no place in it.
+    # The simulator's plants hide all their ground, so plants with open ground do not qualify.
     grass, crops = (library.with_low(crops=crops) for crops in (False, True))
     full = [part.members[LOW_OF_FIVE][part.covered == 1] for part in (grass, crops)]
     pools = [members.get(cls.name, full[1]) for cls in CLASSES]
@@ -104,7 +104,7 @@ def _positions(names: Sequence[str], sensor: str) -> list[int]:
 
 
 def _image(cube: Floats, sensor: str) -> Floats:
-    """(band, y, x) through the optics; bands of 20 m are repeated onto 10 m, as a composite holds them."""
+    """Simulate an image (band, y, x) through the optics; 20 m bands are replicated to 10 m, as in a composite."""
     if sensor == LANDSAT.name:
         return sensors_sim.seen(cube, bands=np.array(_positions(LANDSAT.band_names, sensor)), pixel_m=30)
     layers = []

@@ -1,4 +1,4 @@
-"""Whether a model that tells its standard error, pixel by pixel, is right about it."""
+"""Whether the standard errors that a model predicts per pixel are correct."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from howgreen.training.contest.samples import Place
 
 BINS = 8
 _LEAST = 10
-"""Pixels of a bin."""
+"""Fewest pixels of a bin."""
 
 
 def sureness(model: Model, places: Mapping[str, Sequence[Place]]) -> dict[str, Any]:
-    """Judge the standard errors of each group of places.
+    """Judge the predicted standard errors of each group of places.
 
-    ``held`` is how many misses are within 1.96 of them; ``told`` and ``missed`` are, from the surest eighth of the pixels to the
-    least sure, what was told and how far off it was (root mean squares). Empty where the model does not tell.
+    ``held`` is the share of errors within 1.96 of them; ``told`` and ``missed`` are the predicted and the actual errors (root
+    mean squares), by eighths of the pixels from the surest to the least sure. Empty if the model does not predict them.
     """
     if not model.has_uncertainty:
         return {}
@@ -41,7 +41,7 @@ def _figures(found: Sequence[Answer]) -> dict[str, Any]:
 
 
 def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows for the page: models that tell, and the share held in each group of places."""
+    """Make header and rows for the page: models that predict errors, and the share held in each group of places."""
     telling = {name: each["sureness"] for name, each in found.items() if each.get("sureness")}
     groups = list(dict.fromkeys(group for each in telling.values() for group in each))
     head = ["", *(f"{group}: held" for group in groups), *(f"{group}: told, missed" for group in groups)]
@@ -61,7 +61,7 @@ def _all(parts: Sequence[float]) -> float:
 
 
 def draw(contest: Mapping[str, Any], path: Path) -> bool:
-    """Told against missed, a line a model and group; whether there was anything to draw."""
+    """Draw predicted against actual errors, a line for each model and group; return whether there was anything to draw."""
     from matplotlib import pyplot as plt
 
     telling = {name: each["sureness"] for name, each in contest["contestants"].items() if each.get("sureness")}

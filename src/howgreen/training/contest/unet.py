@@ -1,7 +1,7 @@
-"""U-Net (MONAI's, Ronneberger et al. 2015): a pixel and what is around it.
+"""U-Net (MONAI's, Ronneberger et al. 2015): a pixel and its surroundings.
 
-Batch normalisation, because instance normalisation would let a tile's content change its labels. What one pixel can reach is less
-than the halo of the card, so tiles need no blending: the tests compare bit by bit.
+Batch normalisation, because instance normalisation would let a tile's content change its labels. The receptive field is smaller
+than the card's halo, so tiles need no blending: the tests compare bit by bit.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.network import CLIP, DARK
 
 WIDTHS = (12, 24, 32, 48)
-"""Channels of the levels; the first is the narrowest, because it is the one that costs."""
+"""Channels per level; the first is the narrowest, because it is the most expensive."""
 STRIDES = (1, 2, 2)
-"""The first level keeps every pixel: one that halves at once blurs the answer to 20 m."""
+"""The first level keeps every pixel: halving at once would blur the result to 20 m."""
 HALO_PX = 16
-"""More than what the network reaches, and a multiple of its halvings."""
+"""More than the network's receptive field, and a multiple of its downsampling."""
 TILE_PX = 256
 CROP_PX = 64
 BATCH = 8
 _CROPS = 6
-"""Of a batch; the rest are patchworks."""
+"""Crops per batch; the rest are patchworks."""
 EVEN_PX = 8
-"""Side of the even fields in which pixels without neighbours are shown."""
+"""Side of the uniform fields that show pixels without neighbours."""
 _RATE = 3e-3
 
 
 def unet(job: Job) -> onnx.ModelProto:
-    """Learns from crops of the towns, and from patchworks of the training pixels."""
+    """Learn from crops of the towns, and from patchworks of the training pixels."""
     import torch
 
     features, parts = graphs.features_of(job.training.reflectance), graphs.Parts()
@@ -54,7 +54,7 @@ def unet(job: Job) -> onnx.ModelProto:
 
 
 def write(parts: graphs.Parts, net: Any, features: graphs.Features) -> None:
-    """From ``reflectance`` to ``probability``."""
+    """Convert ``reflectance`` to ``probability``."""
     graphs.logs(parts)
     inner = exported(folded(net, features), features.weights.shape[1])
     prefixed = onnx.compose.add_prefix_graph(inner.graph, "unet_")
@@ -71,7 +71,7 @@ def build(channels: int, width: float) -> Any:
 
 
 def levels(channels: int, widths: Sequence[int], strides: Sequence[int]) -> Any:
-    """Return an untrained network with ``widths`` channels on each level, and between them steps of ``strides`` pixels."""
+    """Return an untrained network with ``widths`` channels per level, and downsampling by ``strides`` between them."""
     from monai.networks.nets.unet import UNet
 
     return UNet(spatial_dims=2, in_channels=channels, out_channels=len(CLASSES), channels=widths, strides=strides,
@@ -79,9 +79,9 @@ def levels(channels: int, widths: Sequence[int], strides: Sequence[int]) -> Any:
 
 
 def folded(net: Any, features: graphs.Features) -> Any:
-    """Return the same network on logged bands: features are linear in them, so its first layer can make them itself.
+    """Return the same network on logged bands: features are linear in them, so its first layer can compute them itself.
 
-    Only what it pads with differs, at the tile's outermost pixels, from where nothing reaches a tile's middle.
+    Only its padding differs, at the tile's outermost pixels, which do not affect a tile's middle.
     """
     import torch
 
@@ -96,10 +96,10 @@ def folded(net: Any, features: graphs.Features) -> Any:
 
 
 def exported(net: Any, channels: int) -> onnx.ModelProto:
-    """Export the network from ``logs`` (N, C, H, W) to ``logits``; torch's own exporter."""
+    """Export the network from ``logs`` (N, C, H, W) to ``logits``, by torch's own exporter."""
     import torch
 
-    out: Any = io.BytesIO()  # torch takes one, and does not say so
+    out: Any = io.BytesIO()  # torch accepts one, but does not document it
     axes = {name: {0: "n", 2: "y", 3: "x"} for name in (graphs.LOGS, "logits")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter without further packages is called legacy by torch itself
@@ -113,7 +113,7 @@ Corners = Callable[[np.random.Generator], tuple[int, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """What a U-Net is shown."""
+    """Training data of a U-Net."""
 
     job: Job
     features: graphs.Features
@@ -124,12 +124,12 @@ class Samples:
 
     @cached_property
     def _looks(self) -> list[list[int]]:
-        """Of each town, the numbers of all that are the same ground."""
+        """For each town, the indices of all looks at the same ground."""
         ground = [descent.key_of(town.shares) for town in self.job.training.towns]
         return [[number for number, same in enumerate(ground) if same == one] for one in ground]
 
     def batch(self, rng: np.random.Generator) -> descent.Batch:
-        """Features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
+        """Draw features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
         towns = self.job.training.towns
         crops = _CROPS if towns else 0
         pairs = [self.crop(int(rng.integers(len(towns))), rng) for _ in range(crops)]
@@ -138,7 +138,7 @@ class Samples:
         return self.seen(reflectance), shares
 
     def seen(self, reflectance: Floats) -> npt.NDArray[np.float32]:
-        """Features as the graph makes them, in its own precision: a pixel without data is dark."""
+        """Compute features as the graph does, in its own precision: a pixel without data is dark."""
         seen = np.where(np.isfinite(reflectance).all(axis=1, keepdims=True), reflectance, np.float32(0))
         logs = np.log(np.clip(seen, *CLIP) + np.float32(DARK))
         weights, biases = (np.asarray(part, np.float32) for part in (self.features.weights, self.features.biases))
@@ -146,17 +146,17 @@ class Samples:
         return np.asarray(values.reshape(len(logs), len(weights), *logs.shape[2:]), dtype=np.float32)
 
     def crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Cut a piece out of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide.
+        """Crop a piece of a town, rotated at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide.
 
-        Where not all is known, it holds a known pixel of a class drawn at random; what lies beyond the town is NaN. Reflectance is
-        linear in materials, so two looks of one town make a third, of materials that no other has.
+        If not all is known, it contains a known pixel of a randomly drawn class; outside the town it is NaN. Reflectance is linear
+        in materials, so two looks at one town make a third, with materials of its own.
         """
         town, (top, left) = self.job.training.towns[number], self._corners[number](rng)
         other, share = self.job.training.towns[int(rng.choice(self._looks[number]))], np.float32(rng.random())
         turn, flip = int(rng.integers(4)), bool(rng.integers(2))
 
         def turned(values: Floats) -> Floats:
-            # Shadows fall north or south of their houses, by hemisphere: turning shows nothing impossible.
+            # Shadows fall north or south of their houses, by hemisphere: rotation shows nothing impossible.
             piece = np.rot90(_cut(values, top, left), turn, (1, 2))
             return piece[:, :, ::-1] if flip else piece
 
@@ -166,7 +166,7 @@ class Samples:
         return reflectance, turned(town.shares)
 
     def patchwork(self, rng: np.random.Generator, *, even_px: int = EVEN_PX) -> tuple[Floats, Floats]:
-        """Training pixels without neighbours, each as an even field, ``even_px`` wide."""
+        """Arrange training pixels without neighbours as uniform fields, ``even_px`` wide."""
         side = CROP_PX // even_px
         chosen = rng.integers(0, len(self.job.training.shares), side * side)
 
@@ -177,7 +177,7 @@ class Samples:
         return laid(self.job.training.reflectance), laid(self.job.training.shares)
 
     def watch(self) -> descent.Watch | None:
-        """Look at the watched towns, each as one image."""
+        """Evaluate the monitoring towns, each as one image."""
         import torch
 
         halvings = int(np.prod(STRIDES))
@@ -197,16 +197,16 @@ class Samples:
 
 
 def _corners(place: Place) -> Corners:
-    """Make what draws the top left corner of a piece of a place."""
+    """Make a sampler of a piece's top left corner in a place."""
     if place.known.all():
-        # Less than nothing where the town is smaller: it then lies inside the piece.
+        # Negative if the town is smaller: it then lies inside the piece.
         room = [size - CROP_PX for size in place.shares.shape[1:]]
         return lambda rng: tuple(int(rng.integers(min(most, 0), max(most, 0) + 1)) for most in room)
     code = np.where(place.known, np.nan_to_num(place.shares).argmax(axis=0), -1)
     spots = [np.argwhere(code == number) for number in np.unique(code[code >= 0])]
 
     def around_known(rng: np.random.Generator) -> tuple[int, ...]:
-        # As often of each class, however large its polygons are.
+        # Classes are equally frequent, however large their polygons are.
         ours = spots[int(rng.integers(len(spots)))]
         return tuple(int(at) - int(rng.integers(CROP_PX)) for at in ours[int(rng.integers(len(ours)))])
 

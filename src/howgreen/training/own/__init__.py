@@ -1,1 +1,1 @@
-"""A model of one's own city, from one's own labels: ``howgreen train``."""
+"""A model of the user's own city, from the user's own labels: ``howgreen train``."""

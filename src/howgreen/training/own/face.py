@@ -1,4 +1,4 @@
-"""Files in, model file and its page out."""
+"""Training on files: from labels and images to a model file and its page."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ __all__ = ["LabelFiles", "parse_classes", "train_from_files", "verdict"]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFiles:
-    """Where labels come from."""
+    """Sources of labels."""
 
     labels: Path | None = None
     """Polygons or points with a class, or a GeoTIFF of classes."""
     column: str = "class"
     classes: Mapping[str, str] | None = None
-    """Class by what the column or the raster holds; None where it holds the classes' own names."""
+    """Class for each value of the column or the raster; None if it holds the classes' own names."""
     osm_green: Path | None = None
     """GeoPackage of ``howgreen osm-green``: weak labels."""
 
     @property
     def given(self) -> list[Path]:
-        """The files."""
+        """The files given."""
         return [path for path in (self.labels, self.osm_green) if path is not None]
 
 
 def train_from_files(
     images: list[Path], given: LabelFiles, *, options: Options, algorithm: str = "forest", out: Path, progress: Progress
 ) -> Trained:
-    """Train on own labels, on OpenStreetMap's green areas, or on both; write the model, and a page about it beside it.
+    """Train on own labels, on OpenStreetMap's green areas, or on both; write the model with a page about it.
 
     Parameters
     ----------
     images
-        GeoTIFFs, or folders as a store takes them. Several images of many bands show the same ground on other days.
+        GeoTIFFs, or folders as for a store. Several multi-band images show the same ground on different days.
     options
-        What the user says of the images: bands, scale, offset, no data, day, sensor.
+        The user's statements about the images: bands, scale, offset, no data, day, sensor.
 
     Raises
     ------
     LabelError, ImageError, MissingBandsError
-        What is wrong with the input, by name.
+        The message names what is wrong with the input.
     OutputError
         ``out`` cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Own labels and images in, one ONNX file out: any algorithm of the contest, judged on groups held out whole."""
+"""From own labels and images to one ONNX file: any algorithm of the contest, judged on held-out groups."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 ALGORITHMS = (*CONTESTANTS, COMBINATION)
 _PER_CLASS = 2_000
 _SLOW = ("unet",)
-"""Algorithms of minutes: a third of the groups is held out once, not each in turn."""
+"""Slow algorithms (minutes): a third of the groups is held out once, instead of each third in turn."""
 _MIXED = 3_000
-"""Mixtures of held-out pixels that judge."""
+"""Mixtures of held-out pixels used for judging."""
 _SETTINGS: Mapping[str, Setting] = {
     "knn": {"neighbours": 12}, "svm": {"c": 1, "gamma": 0.5}, "forest": {"leaf": 5}, "boosting": {"leaves": 15},
     "network": {"width": 32}, "unet": {"width": 1.0},
@@ -51,28 +51,28 @@ _SETTINGS: Mapping[str, Setting] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What came of it."""
+    """Outcome of a training."""
 
     path: Path
     card: ModelCard
     counts: Mapping[str, int]
     """Labelled pixels by class."""
     notes: tuple[str, ...]
-    """What of the labels taught nothing, and which of them the map contradicts."""
+    """Labels that were not used, and those contradicted by the map."""
     cautions: tuple[Caution, ...]
-    """Why the model may be no use."""
+    """Why the model may be useless."""
     held_out: HeldOut | None
-    """What was said of ground held out; None where none could be."""
+    """Predictions on held-out ground; None if none could be held out."""
     views: tuple[View, ...]
-    """The images beside the finished model's map."""
+    """The images with the finished model's map."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What to make, of what, and how hard to try."""
+    """What to train, on what, and with how much effort."""
 
     source: str
-    """What the labels are called in errors and on the card."""
+    """Name of the labels in errors and on the card."""
     algorithm: str
     out: Path
     name: str
@@ -81,18 +81,19 @@ class Recipe:
 
 
 def train_own(images: Sequence[Image], labels: Labels, recipe: Recipe, *, progress: Progress) -> Trained:
-    """Train, judge on ground held out, train again on all, and write the model's file.
+    """Train, judge on held-out ground, retrain on everything, and write the model's file.
 
-    Held out are whole polygons, and whole blocks of points, each third in turn (with U-Net one third). The model is compared with
-    calling everything the commonest kind, and with the shipped model for the same bands; where it is no better, that is a warning.
+    Whole polygons, and whole blocks of points, are held out, each third in turn (with U-Net only one third). The model is compared
+    with always predicting the most common kind, and with the shipped model for the same bands; if it is no better, a warning is
+    given.
 
-    Half of what is learned are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model that met
-    pure ground only calls a half-green pixel all or nothing.
+    Half of the training data are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model trained
+    only on pure ground calls a half-green pixel all or nothing.
 
     Raises
     ------
     LabelError
-        The labels cannot teach: see :func:`howgreen.training.own.labels.check`; or no such algorithm.
+        The labels are unsuitable: see :func:`howgreen.training.own.labels.check`; or there is no such algorithm.
     """
     algorithm, out = recipe.algorithm, recipe.out
     if algorithm not in ALGORITHMS:
@@ -121,7 +122,7 @@ def train_own(images: Sequence[Image], labels: Labels, recipe: Recipe, *, progre
 
 def _sure(fitted: onnx.ModelProto, of: HeldOut, views: Sequence[View], recipe: Recipe) -> onnx.ModelProto:
     """Give a model its standard errors and its interval."""
-    # The algorithm's own card: a rule on NDVI has other bands and classes than were offered.
+    # The algorithm's own card: an NDVI rule has fewer bands and classes than offered.
     text = next(one.value for one in fitted.metadata_props if one.key == METADATA_KEY)
     card = card_from_json(text, source=recipe.source)
     curve, share = holdout.error_curve(of)
@@ -152,7 +153,7 @@ def _contradicted(of: HeldOut) -> Iterator[str]:
 
 @contextmanager
 def _scratch(fitted: onnx.ModelProto, path: Path) -> Iterator[Model]:
-    """Run a model that is not finished."""
+    """Yield an unfinished model, ready to run."""
     try:
         save(fitted, path)
         yield load_model(path)
@@ -175,9 +176,9 @@ class _Own:
         self, labels: Labels, card: ModelCard, *, checkpoint: Path, watched: tuple[Place, ...] = (),
         course: list[Point] | None = None,
     ) -> onnx.ModelProto:  # fmt: skip
-        """Train the model; a training that takes long goes on from its checkpoint."""
+        """Train the model; a long training resumes from its checkpoint."""
         reflectance, shares = self._samples(labels)
-        # Of the image, a network that looks around learns where labels are; what is between them it only sees.
+        # A network with context learns from the image where there are labels; the rest is context only.
         towns = tuple(self._places(labels)) if card.looks_around else ()
         training = Training(reflectance=reflectance, shares=shares, bands=self.bands, towns=towns, watched=watched)
 
@@ -192,7 +193,7 @@ class _Own:
         return made(self.recipe.algorithm)
 
     def _places(self, labels: Labels) -> Iterator[Place]:
-        """Read the images, with the shares of the labelled pixels."""
+        """Return the images with the shares of the labelled pixels."""
         for number, image in enumerate(self.images):
             ours = labels.kept(labels.image == number)
             shares = np.full((len(CLASSES), *image.reflectance.shape[1:]), np.nan, np.float32)
@@ -209,7 +210,7 @@ class _Own:
         return mixtures_of(kept.reflectance(self.images), _one_hot(kept.code), rng=rng)
 
     def held_out(self, labels: Labels) -> HeldOut | None:
-        """Predict for each group by a model that never met it; None where a class has but one."""
+        """Predict each group with a model that never saw it; None if a class has a single group."""
         rng = np.random.default_rng(self.recipe.seed)
         fold = holdout.folds(labels, rng=rng)
         if fold is None:
@@ -218,7 +219,7 @@ class _Own:
         judged, found, mixed, groups, course = [], list[Answer](), list[Answer](), [], list[Point]()
         for number in range(1 if self.recipe.algorithm in _SLOW else holdout.FOLDS):
             out, teaching = labels.kept(fold == number), labels.kept(fold != number).teaching
-            # All share one name: a training that was stopped goes on where it was, and what was done before is done again.
+            # All share one name: a stopped training resumes, and finished ones are repeated.
             checkpoint = scratch.with_suffix(f".{number}.checkpoint")
             card = self.card(teaching)
             watched = () if number or card.looks_around else (self._rows(out),)
@@ -244,7 +245,7 @@ class _Own:
         )
 
     def _mixed(self, labels: Labels, rng: np.random.Generator) -> tuple[Place, npt.NDArray[np.int_]]:
-        """Mix held-out pixels; also which pixel comes first in each mixture."""
+        """Mix held-out pixels; also return the first pixel of each mixture."""
         few = np.sort(rng.permutation(len(labels.code))[: 4 * _MIXED])
         labels_few = labels.kept(np.isin(np.arange(len(labels.code)), few))
         pure = labels_few.reflectance(self.images)
@@ -252,7 +253,7 @@ class _Own:
         return as_place("mixtures", mixed.astype(float), shares.astype(float), self.bands), few[first]
 
     def _shipped(self, labels: Labels) -> Floats | None:
-        """Green fraction of the same pixels by the shipped model for these bands; None where there is none for them."""
+        """Predict the green fraction of the same pixels by the shipped model for these bands; None if there is none."""
         try:
             shipped = load_model(default_model(self.bands))
         except MissingBandsError:
@@ -279,7 +280,7 @@ class _Own:
 
 
 def _in_order(labels: Labels) -> Labels:
-    """Sort the pixels of one image as a raster holds them, which is how a place's answers come; each pixel once."""
+    """Sort the pixels of one image in raster order, the order of a place's predictions; each pixel once."""
     order = np.lexsort((labels.columns, labels.rows))
     return Labels(
         rows=labels.rows[order], columns=labels.columns[order], code=labels.code[order], shape=labels.shape[order],
@@ -293,7 +294,7 @@ def _one_hot(code: npt.NDArray[np.int_]) -> Floats:
 
 
 def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Add to the pixels as many mixtures of two or three of them: (n, band) and (n, class)."""
+    """Add as many mixtures of two or three of the pixels: (n, band) and (n, class)."""
     mixed, of, _ = mixed_only(pure, shares, count=len(pure), rng=rng)
     return np.concatenate([pure, mixed]).astype(np.float32), np.concatenate([shares, of]).astype(np.float32)
 
@@ -301,8 +302,8 @@ def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tu
 def mixed_only(
     pure: Floats, shares: Floats, *, count: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats, npt.NDArray[np.int_]]:
-    """Mix two or three pixels of each class as often: (count, band), (count, class), and the first pixel of each mixture."""
-    # As often of each class: what was labelled most must not be what is mixed most.
+    """Mix two or three pixels, classes equally often: (count, band), (count, class), and the first pixel of each mixture."""
+    # Classes are equally frequent: the mixtures must not follow the amount of labelling.
     code = shares.argmax(axis=1)
     weight = 1 / np.bincount(code, minlength=shares.shape[1])[code]
     picked = rng.choice(len(pure), (count, 3), p=weight / weight.sum())

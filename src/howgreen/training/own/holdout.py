@@ -1,7 +1,7 @@
-"""What a model of one's own says of ground that taught it nothing, and what follows from that: figures, doubts, standard errors, interval.
+"""Held-out predictions of a user's own model, and their consequences: figures, doubts, standard errors, interval.
 
 Each third of the groups (whole polygons, whole blocks of points) is held out in turn, so that every labelled pixel is judged once
-by a model that never met its polygon.
+by a model that never saw its polygon.
 """
 
 from __future__ import annotations
@@ -30,53 +30,53 @@ from howgreen.training.own.labels import Labels
 
 FOLDS = 3
 LEAST_KAPPA = 0.2
-"""Agreement beyond chance below which a model has learned next to nothing ("slight", Landis & Koch 1977)."""
+"""Agreement beyond chance below which a model has learned almost nothing ("slight", Landis & Koch 1977)."""
 FEWEST_GROUPS = 6
-"""Places held out below which a figure says little, and no interval is made."""
+"""With fewer held-out places, a figure is weak evidence, and no interval is made."""
 KNOTS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-"""Green fractions between which the standard error is a straight line."""
+"""Green fractions between which the standard error is interpolated linearly."""
 LEAST_ERROR = 0.02
-"""No pixel is surer: labels are not exact either."""
+"""Least standard error of a pixel: labels are not exact either."""
 UNLABELLED: Mapping[str, float] = {
     "ndvi-rule": 0.023, "ndvi-linear": 0.022, "knn": 0.016, "svm": 0.043, "forest": 0.019, "boosting": 0.015, "network": 0.059,
     "combination": 0.036, "unet": 0.059,
 }  # fmt: skip
-"""Mean error of a city, root mean square, although all its pure labels were right: edges, shade and ground that nobody labelled.
+"""Root mean square of a city's mean error although all its pure labels were predicted right: edges, shade and unlabelled ground.
 Measured in five simulated towns (ten for the forest), each with up to sixty labelled squares of three by three pure pixels; that of
 U-Net, which was not measured, is taken from the network."""
 _FEWEST_MISSES = 30
-"""About a knot; with fewer the error of all pixels stands there."""
+"""Fewest errors around a knot; with fewer, the error of all pixels is used."""
 PURE = 0.1
 """A green fraction this close to 0 or 1 counts as pure ground."""
 LEAST_SHARE = 0.05
-"""A class that covers less of the map may go unjudged in the interval."""
+"""A class that covers less of the map may be missing from the interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """Predictions for labelled pixels, and for mixtures of them, by models that met neither."""
+    """Predictions for labelled pixels, and for mixtures of them, by models that saw neither."""
 
     labels: Labels
-    """All that were judged."""
+    """All labels judged."""
     found: Answer
     mixed: Answer
     mixed_group: npt.NDArray[np.int64]
     """(n,) group of the first pixel of each mixture."""
     shipped: Floats | None
-    """(n,) green fraction by the shipped model for the same bands; None where there is none."""
+    """(n,) green fraction by the shipped model for the same bands; None if there is none."""
     course: list[Point]
-    """How one of the trainings went, watched on the ground held out; empty for algorithms that learn at once."""
+    """One training curve, monitored on the held-out ground; empty for non-iterative algorithms."""
 
     @property
     def wrong(self) -> npt.NDArray[np.bool_]:
-        """(n,) labelled green and called other, or the other way round."""
+        """(n,) labelled green but predicted otherwise, or the reverse."""
         return np.asarray((self.found.green >= HALF_GREEN) != (self.found.true_green >= HALF_GREEN))
 
 
 def folds(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.int_] | None:
-    """(n,) number of the fold in which a pixel is held out; None where too little ground could judge.
+    """Assign each pixel the fold in which it is held out, (n,); None if there is too little ground for judging.
 
-    Each class's groups are dealt out in turn, the rarest class first; what else lies in a group goes with it.
+    Each class's groups are dealt in turn, the rarest class first; other classes in a group go with it.
     """
     groups = labels.groups()
     fold_of: dict[int, int] = {}
@@ -99,7 +99,7 @@ def folds(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.int_] |
 
 
 def scores(of: HeldOut) -> dict[str, float]:
-    """Figures for the card: before any filter, counted in pixels and in groups, beside chance and the shipped model."""
+    """Compute figures for the card: before any filter, counted in pixels and in groups, with chance and the shipped model for comparison."""
     figures = judge.pure_figures(of.found)
     green = GREEN[of.labels.code]
     figures["groups"] = len(np.unique(of.labels.groups()))
@@ -111,7 +111,7 @@ def scores(of: HeldOut) -> dict[str, float]:
 
 
 def doubts(found: Mapping[str, float]) -> Iterator[Caution]:
-    """Tell why a model with these held-out figures may be no use."""
+    """Say why a model with these held-out figures may be useless."""
     if not found:
         yield Caution(
             "model-doubtful",
@@ -139,17 +139,17 @@ def doubts(found: Mapping[str, float]) -> Iterator[Caution]:
 
 @dataclass(frozen=True, kw_only=True)
 class Doubtful:
-    """A group of labels that most of the map contradicts."""
+    """A group of labels mostly contradicted by the map."""
 
     group: int
     label: str
     wrong: float
-    """Share of its pixels."""
+    """Contradicted share of its pixels."""
     n: int
     shipped_too: bool
     """Whether the shipped model contradicts it as well: then the label is the likelier fault."""
     place: tuple[int, int, int]
-    """Image, row and column of a pixel of it."""
+    """Image, row and column of one of its pixels."""
 
 
 def doubtful_labels(of: HeldOut) -> list[Doubtful]:
@@ -179,10 +179,10 @@ def doubtful_labels(of: HeldOut) -> list[Doubtful]:
 
 
 def error_curve(of: HeldOut) -> tuple[Floats, float]:
-    """Tell the standard error of a pixel at each of :data:`KNOTS`, by its green fraction, and the share of misses that it holds.
+    """Estimate a pixel's standard error at each of :data:`KNOTS`, by green fraction, and the share of errors it covers.
 
-    Root mean squares of the misses about each knot, of held-out pixels and of mixtures of them; then one factor, so that 95 % of the
-    misses lie within 1.96.
+    Root mean squares of the errors around each knot, for held-out pixels and mixtures of them; then one factor, so that 95 % of the
+    errors lie within 1.96.
     """
     said = np.concatenate([of.found.green, of.mixed.green]).astype(float)
     missed = said - np.concatenate([of.found.true_green, of.mixed.true_green])
@@ -200,7 +200,7 @@ def error_curve(of: HeldOut) -> tuple[Floats, float]:
 
 
 def with_uncertainty(model: onnx.ModelProto, curve: Floats) -> onnx.ModelProto:
-    """Add the output ``green_uncertainty``: a line through the knots over the green fraction."""
+    """Add the output ``green_uncertainty``: linear interpolation between the knots over the green fraction."""
     graph, step = model.graph, np.diff(KNOTS)
     slopes = np.diff(curve.astype(float)) / step
 
@@ -209,7 +209,7 @@ def with_uncertainty(model: onnx.ModelProto, curve: Floats) -> onnx.ModelProto:
         return f"uncertainty_{name}"
 
     low, high = constant("low", 0), constant("high", 1)
-    # How far the fraction is along each stretch, as a share of it; then the rises add up.
+    # The position along each segment, as a share of it; then the rises are summed.
     weight, bias = 1 / step, -np.array(KNOTS[:-1]) / step
     stretches = (constant("scale", weight[:, None, None, None]), constant("shift", bias))
     rises = (constant("rise", (slopes * step)[None, :, None, None]), constant("first", [curve[0]]))
@@ -226,18 +226,18 @@ def with_uncertainty(model: onnx.ModelProto, curve: Floats) -> onnx.ModelProto:
 
 
 def interval_of(of: HeldOut, cover: Mapping[str, float], *, source: str, beyond: float) -> ReferenceScore | None:
-    """Tell how far off the city's ratio may be by what the held-out groups say; None where they are too few.
+    """Estimate the error of the city's ratio from the held-out groups; None if there are too few.
 
-    The mean error of each class (predicted - labelled green fraction), and of mixtures of held-out pixels, weighed by the share of the
-    map that it covers; its standard error with whole groups as the units. Half of the interval is the size of that mean, and in squares
-    t times its standard error (Satterthwaite's degrees of freedom) and what simulated towns needed beyond their labels.
+    Uses the mean error of each class (predicted - labelled green fraction), and of mixtures of held-out pixels, weighted by its
+    share of the map; its standard error has whole groups as units. Half of the interval is the size of that mean and, added in
+    quadrature, t times its standard error (Satterthwaite's degrees of freedom) and the excess error of simulated towns.
 
     Parameters
     ----------
     cover
-        As :func:`cover_of` gives it.
+        From :func:`cover_of`.
     beyond
-        Of :data:`UNLABELLED`.
+        From :data:`UNLABELLED`.
     """
     from scipy import stats
 
@@ -284,7 +284,7 @@ def _means(values: Floats, groups: npt.NDArray[np.int64]) -> npt.NDArray[np.floa
 
 
 def cover_of(green: Floats, probability: Floats) -> dict[str, float]:
-    """Share of a map by class (``green`` and ``other`` where a model has other classes), ``mixed`` pixels apart."""
+    """Share of a map by class (``green`` and ``other`` if a model has other classes), with ``mixed`` pixels separate."""
     mixed = (green > PURE) & (green < 1 - PURE)
     found = {"mixed": float(mixed.mean())}
     if probability.shape[1] == len(NAMES):

@@ -1,4 +1,4 @@
-"""The images to learn from, with their numbers checked before anything is learned."""
+"""Training images, with their numbers checked before anything is learned."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from howgreen.store.options import Options
 
 Floats = npt.NDArray[np.float32]
 _NEEDED = ("green", "red", "nir")
-"""Without these no vegetation is told, and the order of bands cannot be checked."""
+"""Without these, vegetation is not recognisable, and the order of bands cannot be checked."""
 _MOST_PX = 150_000_000
-"""Of all bands of all images together: what fits into a few GiB of memory."""
+"""Limit on all bands of all images together: what fits into a few GiB of memory."""
 _LEAST, _MOST = -0.5, 2.0
-"""Reflectance beyond is no ground, whatever a file calls it: -9999, -3.4e38 or 65535 for no data, at any usual scale."""
+"""Reflectance outside is no ground, whatever a file declares: -9999, -3.4e38 or 65535 for no data, at any usual scale."""
 _LONGEST_SEASON_DAYS = 190
-"""A composite of a longer period shows no season."""
+"""A composite of a longer period has no season."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,11 @@ class Image:
     name: str
     bands: tuple[str, ...]
     reflectance: Floats
-    """(band, y, x), 0-1; NaN where there is no data or a mask says cloud, shadow or snow."""
+    """(band, y, x), 0-1; NaN without data or where a mask flags cloud, shadow or snow."""
     grid: GeoBox
     sensor: str = ""
     day: str = ""
-    """ISO date; empty where nobody says it."""
+    """ISO date; empty if unknown."""
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:
@@ -63,7 +63,7 @@ class Image:
         return np.asarray((nir - red) / np.maximum(nir + red, np.float32(1e-4)))
 
     def on_card(self) -> TrainingImage:
-        """Say on a card where, when and by which satellite it was taken."""
+        """Describe on a card where, when and by which satellite it was taken."""
         box = self.grid.extent.boundingbox
         to_degrees = transformer(str(self.grid.crs), "EPSG:4326")
         west, south, east, north = to_degrees.transform_bounds(box.left, box.bottom, box.right, box.top)
@@ -72,22 +72,22 @@ class Image:
 
 
 def read_images(files: Sequence[Path], options: Options) -> list[Image]:
-    """Open images to learn from: GeoTIFFs of many bands, one image of one file a band, or folders as a store takes them.
+    """Open training images: multi-band GeoTIFFs, one image with one file per band, or folders as for a store.
 
-    Several images show the same ground in other seasons; the bands that all of them have are taken.
+    Several images show the same ground in different seasons; the bands common to all are used.
 
     Parameters
     ----------
     options
-        What the user says: names of the bands in the file's order, scale and offset, no data, day, sensor; None where the file is to
-        say it.
+        The user's statements: names of the bands in the file's order, scale and offset, no data, day, sensor; None to use the
+        file's.
 
     Raises
     ------
     ImageError
-        Not readable, bands unnamed or on different grids, numbers that are no reflectance, no pixel with data.
+        A file is unreadable, bands are unnamed or on different grids, numbers are not reflectance, or no pixel has data.
     MissingBandsError
-        Green, red or near-infrared is not there.
+        Green, red or near-infrared is missing.
     """
     found = store.sources_in(files, replace(options, undated=True))
     for source in found:
@@ -120,7 +120,7 @@ def _check_size(found: Sequence[sources.Source]) -> None:
 
 
 def _checked(source: sources.Source) -> Image:
-    # The same rules as for a store: whatever says that there are no data, no tag included.
+    # The same rules as for a store: any declaration of no data, or none.
     edges, cautions = find_borders(source)
     warn(*cautions, *source.warnings)
     read = {layer.band: layer.read() for layer in sources.layers(source, edges)}
@@ -145,7 +145,7 @@ def _checked(source: sources.Source) -> Image:
 
 
 def _onto(values: npt.NDArray[Any], own: GeoBox, grid: GeoBox, name: str) -> npt.NDArray[Any]:
-    """Repeat the pixels of a coarser band onto a grid whose pixels divide them; ImageError where they do not."""
+    """Replicate the pixels of a coarser band to a grid whose pixels divide them; ImageError if they do not."""
     if own == grid:
         return values
     factor = round(own.transform.a / grid.transform.a)
@@ -158,7 +158,7 @@ def _onto(values: npt.NDArray[Any], own: GeoBox, grid: GeoBox, name: str) -> npt
 
 
 def _day(source: sources.Source) -> str:
-    """ISO day of an image, or the middle of a composite's season; empty where nobody says it."""
+    """Return the ISO day of an image, or the middle of a composite's season; empty if unknown."""
     if source.time_from != sources.NOBODY:
         return source.time.date().isoformat()
     with sources.opened(source.bands[0].path) as dataset:
@@ -176,14 +176,14 @@ def _reflectance(numbers: Any, encoding: Encoding) -> npt.NDArray[np.float64]:
 
 
 def _holes(values: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[np.bool_]:
-    """(y, x) where there is no ground: no data as the file says it, or what no ground reflects."""
+    """Find pixels without ground (y, x): the file's no data, or values that no ground reflects."""
     if values.dtype.kind == "f":
         none = ~np.isfinite(values)
     else:
         none = np.zeros(values.shape, bool) if encoding.nodata is None else values == encoding.nodata
     if encoding.nodata is not None:
         none = none | (values == encoding.nodata)
-    # The lowest and the highest number alone: a wrong scale puts many numbers beyond, and is an error of its own.
+    # The extreme numbers only: a wrong scale puts many numbers outside, and is a separate error.
     known = values[~none]
     for number in {known.min(), known.max()} if known.size else ():
         if not _LEAST <= float(_reflectance(number, encoding)) <= _MOST:

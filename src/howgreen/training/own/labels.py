@@ -1,4 +1,4 @@
-"""Polygons, points and rasters with a class, onto the pixels of images; whatever is wrong with them is said by name."""
+"""Polygons, points and rasters with a class, burnt onto the pixels of images; every fault in them is named."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from howgreen.training.own.images import Floats, Image
 FEWEST = 10
 """Pixels that a class needs."""
 BLOCK_PX = 16
-"""Points, and shapes of a pixel or two, that lie in one block of this side are held out together: neighbours are no strangers."""
+"""Points, and shapes of a pixel or two, in one block of this side are held out together: neighbours are not independent."""
 SMALL_PX = 4
-"""Shapes of at most so many pixels are grouped by their block."""
+"""Shapes of at most this many pixels are grouped by block."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,34 +34,35 @@ class Labels:
     rows: npt.NDArray[np.int_]
     columns: npt.NDArray[np.int_]
     code: npt.NDArray[np.int_]
-    """Place in :data:`howgreen.training.contest.classes.CLASSES`."""
+    """Index in :data:`howgreen.training.contest.classes.CLASSES`."""
     shape: npt.NDArray[np.int_]
-    """Number of the polygon or point that the pixel lies in, the same in all images: whole ones are held out to judge."""
+    """Number of the polygon or point containing the pixel, the same in all images: whole ones are held out."""
     block: npt.NDArray[np.int64]
-    """Number of the block of ground that the pixel lies in, the same in all images."""
+    """Number of the block of ground containing the pixel, the same in all images."""
     image: npt.NDArray[np.int_]
     """Number of the image."""
     notes: tuple[str, ...] = ()
-    """What of the file taught nothing, and why, for people."""
+    """Labels that were not used, and why, for people."""
     learned: npt.NDArray[np.bool_] | None = None
-    """Which of them teach; the others only judge. None for all: what was filtered by the image must not be judged by what passed."""
+    """Which of them are used for training; the others only judge. None for all: labels filtered by the image must not be judged by
+    those that passed."""
 
     @property
     def teaching(self) -> Labels:
-        """Those that teach."""
+        """Those used for training."""
         return self if self.learned is None else self.kept(self.learned)
 
     def kept(self, keep: npt.NDArray[np.bool_]) -> Labels:
-        """Take some of the pixels."""
+        """Select some of the pixels."""
         return replace(
             self, **{name: getattr(self, name)[keep] for name in FIELDS},
             learned=None if self.learned is None else self.learned[keep],
         )  # fmt: skip
 
     def groups(self) -> npt.NDArray[np.int64]:
-        """Give each pixel the number of the group that is held out whole: a polygon, or all small shapes of one block.
+        """Return the number of each pixel's group, which is held out as a whole: a polygon, or all small shapes of one block.
 
-        Points of one field are no more strangers to each other than its pixels are.
+        Points of one field are no more independent than its pixels.
         """
         _, inverse = np.unique(self.shape, return_inverse=True)
         sizes = [np.bincount(inverse[self.image == number], minlength=1) for number in np.unique(self.image)]
@@ -71,12 +72,12 @@ class Labels:
         return np.where(largest[inverse] <= SMALL_PX, -1 - self.block, self.shape)
 
     def counts(self) -> dict[str, int]:
-        """Pixels by class name, classes without any left out."""
+        """Pixels by class name, without empty classes."""
         found = Counter(self.code.tolist())
         return {cls.name: found[cls.code] for cls in CLASSES if found[cls.code]}
 
     def reflectance(self, images: Sequence[Image]) -> Floats:
-        """(n, band) of the labelled pixels."""
+        """Return the reflectance (n, band) of the labelled pixels."""
         found = np.empty((len(self.code), len(images[0].bands)), np.float32)
         for number, image in enumerate(images):
             ours = self.image == number
@@ -85,29 +86,30 @@ class Labels:
 
 
 FIELDS = ("rows", "columns", "code", "shape", "block", "image")
-"""Of :class:`Labels`, one value a pixel."""
+"""Fields of :class:`Labels` with one value per pixel."""
 
 
 def read_labels(
     path: Path, images: Sequence[Image], *, column: str = "class", classes: Mapping[str, str] | None = None
 ) -> Labels:
-    """Read the pixels whose centre lies in a polygon, and those under points. Ground that two classes claim is left out.
+    """Read the pixels with their centre in a polygon, and those under points. Ground with two different classes is left out.
 
-    A raster of classes (GeoTIFF) labels the pixels that it fills with one class.
+    A raster of classes (GeoTIFF) labels the pixels that are filled by one class.
 
     Parameters
     ----------
     images
-        Of the same ground; each pixel that was seen is labelled in each.
+        Of the same ground; each seen pixel is labelled in each.
     column
-        Holds the class: one of howgreen's names, a usual synonym, or what ``classes`` says.
+        Column of the class: one of howgreen's names, a common synonym, or a key of ``classes``.
     classes
-        Class by what the column or the raster holds: ``{"1": "water"}``.
+        Class for each value of the column or the raster: ``{"1": "water"}``.
 
     Raises
     ------
     LabelError
-        No such file, no CRS, no column, unknown or too few classes, all outside the image or on pixels without data.
+        The file, its CRS or column is missing, classes are unknown or too few, or all labels are outside the image or on pixels
+        without data.
     """
     if path.suffix.lower() in RASTERS:
         return _of_raster(path, images, classes or {})
@@ -131,7 +133,7 @@ def read_labels(
 
 
 def _check_covered(path: Path, codes: list[int], found: Labels, frame: Any, inside: npt.NDArray[np.bool_]) -> None:
-    """LabelError where one shape lies over all ground of other classes, as a background does."""
+    """Raise LabelError if one shape covers all ground of other classes, as a background does."""
     here = [NAMES[code] for code, there in zip(codes, inside, strict=True) if there]
     lost = sorted(set(here) - set(found.counts()))
     background = int(frame.geometry.area.to_numpy().argmax())
@@ -142,7 +144,7 @@ def _check_covered(path: Path, codes: list[int], found: Labels, frame: Any, insi
 
 
 def _seen(path: Path, found: Labels, image: Image) -> Labels:
-    """Take the labelled pixels that have data; LabelError where none has."""
+    """Keep the labelled pixels that have data; LabelError if none has."""
     seen = found.kept(image.seen[found.rows, found.columns])
     if not len(seen.code):
         raise LabelError(f"labels {path}: all {len(found.code)} labelled pixels of {image.name} hold no data (NaN, nodata or cloud); "
@@ -153,16 +155,16 @@ def _seen(path: Path, found: Labels, image: Image) -> Labels:
 RASTERS = (".tif", ".tiff")
 _QUARTERS = (0.25, 0.75)
 _MOST_CLASSES = 64
-"""More different numbers are an image, not classes."""
+"""More distinct numbers mean an image, not classes."""
 
 
 def _of_raster(path: Path, images: Sequence[Image], classes: Mapping[str, str]) -> Labels:
-    """Label the pixels whose centre and the middles of whose quarters hold one class.
+    """Label the pixels whose centre and quarter centres all have one class.
 
     Raises
     ------
     LabelError
-        A number of the raster that ``classes`` does not name, or no labelled pixel on an image.
+        A number of the raster is not in ``classes``, or no labelled pixel lies on an image.
     """
     try:
         with sources.opened(path) as dataset:
@@ -181,7 +183,7 @@ def _of_raster(path: Path, images: Sequence[Image], classes: Mapping[str, str]) 
             raise LabelError(
                 f"labels {path}: no pixel of {image.name} lies in one class of it alone; check its place and CRS"
             )
-        # A pixel is a shape of its own: they are held out by blocks of ground.
+        # Each pixel is a shape of its own: they are held out by blocks of ground.
         found = _labels(rows[pure], columns[pure], codes[0][pure], np.flatnonzero(pure), image, number, images[0])
         seen = _seen(path, found, image)
         notes = (
@@ -194,7 +196,7 @@ def _of_raster(path: Path, images: Sequence[Image], classes: Mapping[str, str]) 
 def _meanings(
     path: Path, values: npt.NDArray[Any], nodata: float | None, classes: Mapping[str, str]
 ) -> dict[float, int]:
-    """Give the code of each number that a raster holds; what has no class by ``classes`` is an error, unless it is no data."""
+    """Return the code of each number in a raster; a number without a class in ``classes`` is an error, unless it is no data."""
     there = [number for number in np.unique(values).tolist() if np.isfinite(number) and number != nodata]
     if len(there) > _MOST_CLASSES:
         raise LabelError(
@@ -216,7 +218,7 @@ def _sampled(
     columns: npt.NDArray[Any],
     code_of: Mapping[float, int],
 ) -> npt.NDArray[np.int_]:
-    """(n,) code of the class at places of another grid; -1 for none."""
+    """Sample the class code (n,) at positions of another grid; -1 for none."""
     x, y = _world(onto, rows, columns)
     x, y = transformer(str(onto.crs), str(grid.crs)).transform(x, y)
     down, right = _on_grid(grid, x, y)
@@ -228,21 +230,21 @@ def _sampled(
 
 
 def _world(grid: GeoBox, rows: npt.NDArray[Any], columns: npt.NDArray[Any]) -> tuple[Any, Any]:
-    """Coordinates of places on a grid, in its CRS."""
-    at: Any = grid.transform  # its own types know single numbers only
+    """Convert positions on a grid to coordinates in its CRS."""
+    at: Any = grid.transform  # its own types support only single numbers
     x, y = at @ (columns, rows)
     return x, y
 
 
 def _on_grid(grid: GeoBox, x: Any, y: Any) -> tuple[Any, Any]:
-    """Rows and columns of places in a grid's CRS."""
+    """Convert coordinates in a grid's CRS to rows and columns."""
     at: Any = ~grid.transform
     columns, rows = at @ (x, y)
     return rows, columns
 
 
 def together(parts: Sequence[Labels]) -> Labels:
-    """Join labels of several images: the same shapes, each note once."""
+    """Merge labels of several images: the same shapes, each note once."""
     learned = [np.ones(len(part.code), bool) if part.learned is None else part.learned for part in parts]
     return Labels(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS},
@@ -252,7 +254,7 @@ def together(parts: Sequence[Labels]) -> Labels:
 
 
 def _unused(inside: npt.NDArray[np.bool_], found: Labels, seen: Labels, image: Image) -> Iterator[str]:
-    """Sentences about labels that teach nothing; they stand on the page, which names no folder."""
+    """Make sentences about unused labels; they appear on the page, which names no folder."""
     name = Path(image.name).name
     if not inside.all():
         yield f"{(~inside).sum()} of {len(inside)} shapes lie outside {name} and teach nothing"
@@ -279,14 +281,14 @@ def burnt(
     first: Image | None = None,
     shrink_px: float = 0.0,
 ) -> Labels:
-    """Turn shapes in the image's CRS into labelled pixels.
+    """Rasterise shapes in the image's CRS to labelled pixels.
 
     Parameters
     ----------
     number
-        Of the image, among those that teach.
+        Index of the image among the training images.
     first
-        The first of those images, whose pixels count the blocks of ground; None for ``image``.
+        The first of those images, whose pixels define the blocks of ground; None for ``image``.
     shrink_px
         Keeps polygons away from their edges.
     """
@@ -300,7 +302,7 @@ def _labels(
     rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_], code: npt.NDArray[np.int_], shape: npt.NDArray[np.int_],
     image: Image, number: int, first: Image,
 ) -> Labels:  # fmt: skip
-    """Labelled pixels of one image, with the blocks of ground that they lie in."""
+    """Make labelled pixels of one image, with their blocks of ground."""
     return Labels(
         rows=rows, columns=columns, code=code, shape=shape, block=blocks_of(rows, columns, image, first),
         image=np.full(len(rows), number),
@@ -310,7 +312,7 @@ def _labels(
 def blocks_of(
     rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_], image: Image, first: Image
 ) -> npt.NDArray[np.int64]:
-    """Give the number of the block of ground, a square of the first image's pixels, that each pixel of an image lies in."""
+    """Return the block of ground, a square of the first image's pixels, that contains each pixel of an image."""
     if image.grid != first.grid:
         x, y = _world(image.grid, rows + 0.5, columns + 0.5)
         x, y = transformer(str(image.grid.crs), str(first.grid.crs)).transform(x, y)
@@ -321,12 +323,12 @@ def blocks_of(
 
 
 def check(labels: Labels, images: Sequence[Image], *, source: str) -> None:
-    """Check that something can be learned: two kinds of ground, enough pixels, bands in the order they are said to be in.
+    """Check that training is possible: two kinds of ground, enough pixels, bands in the stated order.
 
     Raises
     ------
     LabelError
-        One class only, nothing green or nothing else, too few pixels of a class.
+        There is only one class, nothing green or nothing else, or too few pixels of a class.
     """
     counts = labels.counts()
     if len(counts) < 2:
@@ -350,7 +352,7 @@ def check(labels: Labels, images: Sequence[Image], *, source: str) -> None:
 
 
 def _check_order(labels: Labels, image: Image) -> None:
-    """Plants reflect more near-infrared than red, and in the infrared other ground is not greener: else bands are mixed up."""
+    """Check the band order: plants reflect more near-infrared than red, and other ground is not greener in the infrared."""
     index = image.ndvi[labels.rows, labels.columns]
     green = GREEN[labels.code]
     plants, others = float(np.median(index[green])), float(np.median(index[~green]))
@@ -369,11 +371,11 @@ def _check_order(labels: Labels, image: Image) -> None:
 
 
 _SHIFT = 0.09
-"""Just under the 0.1 of reflectance that Sentinel-2's numbers hold from baseline 04.00 on."""
+"""Just under the 0.1 of reflectance that Sentinel-2's numbers contain from baseline 04.00 on."""
 
 
 def _check_shift(labels: Labels, image: Image) -> None:
-    """Plants are dark in red light and some ground is dark in every band: where nothing is, an offset was left in."""
+    """Check for a remaining offset: plants are dark in red, and some ground is dark in every band."""
     green = GREEN[labels.code]
     red = float(np.median(image.band("red")[labels.rows, labels.columns][green]))
     darkest = min(float(np.nanpercentile(layer, 1)) for layer in image.reflectance)

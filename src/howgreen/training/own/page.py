@@ -1,4 +1,4 @@
-"""The page beside a model of one's own: how right it is, where it is wrong, and what it learned from; one file, pictures inside."""
+"""The page of a user's own model: its accuracy, where it is wrong, and its training data; one file, pictures embedded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RIGHT, WRONG = "#2b6fb3", "#d4380d"
 
 
 def verdict(trained: Trained, algorithm: str) -> str:
-    """Say in a paragraph what the model is worth."""
+    """State in a paragraph what the model is worth."""
     found = trained.card.scores
     if "held_out_oa" not in found:
         return "Not judged: a class has ground in one place only, so none could be held out."
@@ -142,7 +142,7 @@ def _doubtful(trained: Trained) -> list[dict[str, Any]]:
 
 
 def _drawn(draw: Any) -> str:
-    """Draw a figure as the address of a PNG inside the page."""
+    """Encode a figure as the address of a PNG inside the page."""
     import matplotlib as mpl
 
     mpl.use("Agg")

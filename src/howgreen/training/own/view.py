@@ -1,4 +1,4 @@
-"""An image beside a model's map of it, thinned for the eye."""
+"""An image beside a model's map of it, thinned for display."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from howgreen.training.own.images import Image
 from howgreen.training.own.labels import Labels
 
 MOST_PX = 420
-"""Side of what is shown of a model of single pixels: every so many pixels one."""
+"""Longest side shown for a pixel model: pixels are subsampled."""
 LARGEST_PIECE_PX = 640
-"""Side of the piece that is shown of a model that looks around, which needs all pixels."""
+"""Side of the piece shown for a model with context, which needs all pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Some pixels of an image, and what a model says of them."""
+    """Some pixels of an image, with a model's predictions."""
 
     image: Image
     top: int
     left: int
     step: int
-    """Row and column of the first pixel, and from which on every how many pixels are shown."""
+    """Row and column of the first pixel, and the sampling step."""
     photo: Floats
     """(y, x, 3), 0-1."""
     green: Floats
@@ -42,12 +42,12 @@ class View:
         return np.asarray(np.isfinite(self.green))
 
     def at(self, rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_]) -> tuple[Any, Any]:
-        """Places (y, x) of an image's pixels in the view."""
+        """Return the positions (y, x) of an image's pixels in the view."""
         return (rows - self.top) / self.step, (columns - self.left) / self.step
 
 
 def view_of(model: Model, image: Image, labels: Labels) -> View:
-    """Map an image, or the piece of it in which most labels lie, at a size for the eye."""
+    """Map an image, or the piece of it with the most labels, at display size."""
     height, width = image.reflectance.shape[1:]
     top = left = 0
     step = max(1, -(-max(height, width) // MOST_PX))
@@ -68,7 +68,7 @@ def view_of(model: Model, image: Image, labels: Labels) -> View:
 
 
 def photo(reflectance: Floats, bands: tuple[str, ...]) -> Floats:
-    """(y, x, 3) for the eye: red, green, blue, or near-infrared, red, green where there is no blue; white where unseen."""
+    """Make a display image (y, x, 3): red, green, blue, or near-infrared, red, green without blue; white where unseen."""
     names = ("red", "green", "blue") if "blue" in bands else ("nir", "red", "green")
     layers = reflectance[[bands.index(name) for name in names]]
     seen = np.isfinite(layers).all(axis=0)

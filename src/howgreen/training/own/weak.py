@@ -1,7 +1,7 @@
-"""OpenStreetMap's green areas as weak labels: what people drew, kept only where the image agrees.
+"""OpenStreetMap's green areas as weak labels, kept only where the image agrees.
 
-A park holds paths and ponds, and a map is older or newer than the image. So areas are shrunk by a pixel, against mixed pixels, and
-pixels that do not look like most of their class are dropped; what is not green is found by the image itself.
+A park contains paths and ponds, and a map is older or newer than the image. So areas are shrunk by a pixel, to avoid mixed pixels,
+and pixels unlike most of their class are dropped; other ground is found in the image itself.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from howgreen.training.own.images import Image
 from howgreen.training.own.labels import Labels, blocks_of, burnt, together
 
 GROUPS = {"tree": TREE, "grass": LOW, "crop": CROP}
-"""Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and labels nothing."""
+"""Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and not used as a label."""
 SHRINK_PX = 1.0
 LEAST_LIFT = 0.6
-"""A map of green whose pixels beat the others in fewer pairs than this says nothing about the image; chance is 0.5."""
+"""Least AUC: a map whose green pixels have the higher NDVI in fewer pairs than this does not fit the image; chance is 0.5."""
 _LEAST_NDVI = 0.35
 _MOST_SPREADS = 2.5
 _GREY_NDVI = 0.15
 _APART_PX = 3
-"""Ground that is called not green keeps this distance from all that is mapped green."""
+"""Ground labelled as not green keeps this distance from all mapped green."""
 _WATER_NIR = 0.08
 _MOST_OTHER = 4000
 
 
 def weak_labels(path: Path, images: Sequence[Image], *, seed: int) -> Labels:
-    """Labels from the GeoPackage that ``howgreen osm-green`` writes (a column ``group``), on each image.
+    """Make labels from the GeoPackage of ``howgreen osm-green`` (a column ``group``), on each image.
 
-    Trees, grass and crops come from the map; built ground and water are what lies apart from all that is mapped green and is
-    plainly grey (NDVI below 0.15) or plainly water (dark, greener than near-infrared).
+    Trees, grass and crops come from the map; built ground and water are pixels away from all mapped green that are clearly
+    grey (NDVI below 0.15) or clearly water (dark, greener than near-infrared).
 
     Raises
     ------
     LabelError
-        No such file or column, or too little of it agrees with the image.
+        There is no such file or column, or too little of it agrees with the image.
     """
     frame = read_shapes(path, "group")
     return together([_on(path, frame, images, number, seed=seed) for number in range(len(images))])
@@ -68,14 +68,14 @@ def _on(path: Path, frame: Any, images: Sequence[Image], number: int, *, seed: i
             "half would be chance): map and image do not show the same place, or not in the growing season"
         )
     other = _other_ground(list(frame.geometry), images, number, seed=seed)
-    # Filtered by the image, the labels cannot be judged by what passed: the map's own green judges, all of it.
+    # Labels filtered by the image cannot be judged by those that passed: all of the map's own green judges.
     found = joined(replace(seen, learned=agree), other)
     share = f"{agree.mean():.0%} of the mapped green pixels look like most of their class and teach; all of them judge"
     return replace(found, notes=(*found.notes, share))
 
 
 def _lift(shapes: list[object], image: Image) -> float:
-    """Tell how often a pixel that is mapped green has the higher NDVI of a pair with one that is not (area under the ROC curve)."""
+    """Compute the AUC: how often a pixel mapped green has the higher NDVI of a pair with one that is not."""
     from rasterio.features import rasterize
     from scipy.stats import rankdata
 
@@ -89,7 +89,7 @@ def _lift(shapes: list[object], image: Image) -> float:
 
 
 def agreeing(ndvi: npt.NDArray[np.floating], code: npt.NDArray[np.int_]) -> npt.NDArray[np.bool_]:
-    """Which pixels look like vegetation and like most of their class: within 2.5 robust deviations of its median NDVI."""
+    """Find pixels that look like vegetation and like most of their class: within 2.5 robust deviations of its median NDVI."""
     keep = np.asarray(ndvi >= _LEAST_NDVI)
     for number in np.unique(code):
         ours = code == number
@@ -101,7 +101,7 @@ def agreeing(ndvi: npt.NDArray[np.floating], code: npt.NDArray[np.int_]) -> npt.
 
 
 def _other_ground(shapes: list[object], images: Sequence[Image], number: int, *, seed: int) -> Labels:
-    """Built ground and water that the image shows, away from mapped green; every pixel is a shape of its own."""
+    """Find built ground and water in the image, away from mapped green; every pixel is a shape of its own."""
     image = images[number]
     from rasterio.features import rasterize
     from scipy.ndimage import binary_dilation
@@ -115,7 +115,7 @@ def _other_ground(shapes: list[object], images: Sequence[Image], number: int, *,
     for code, where in ((BUILT, grey), (WATER, water)):
         rows, columns = np.nonzero(where)
         chosen = np.sort(rng.permutation(len(rows))[:_MOST_OTHER])
-        # Shapes of one pixel: blocks of them are held out as one, as polygons are.
+        # Single-pixel shapes: blocks of them are held out as one, as polygons are.
         rows, columns = rows[chosen], columns[chosen]
         parts.append(
             Labels(
@@ -127,7 +127,7 @@ def _other_ground(shapes: list[object], images: Sequence[Image], number: int, *,
 
 
 def joined(*parts: Labels) -> Labels:
-    """Join labels of different shapes into one set; a pixel that several label is the first one's."""
+    """Merge labels of different shapes into one set; a pixel with several labels gets the first."""
     apart, shapes = 0, []
     for part in parts:
         shapes.append(replace(part, shape=part.shape + apart))
