@@ -73,10 +73,12 @@ class Answered:
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[str]:
+def listening(app: Any, *, http: Any = "auto") -> Iterator[str]:
     """Serve an application on the loopback, as the command does."""
     with closing(listen("127.0.0.1", 0)) as door:
-        config = uvicorn.Config(app, log_config=None, lifespan="off", server_header=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, http=http, log_config=None, lifespan="off", server_header=False, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()

@@ -8,10 +8,12 @@ import logging
 import re
 import socket
 import time
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from howgreen.web.serve import safety, service
+from howgreen.web.serve import connections, safety, service
 from howgreen.web.serve.safety import MOST_JSON_BYTES, depth_of, given_token
 from howgreen.web.serve.tokens import add_token
 from serving import HOST, SQUARE, listening
@@ -76,6 +78,10 @@ def test_data_files_are_saved_and_not_shown(answered):
         ("Green.Example.Org.", {"hosts": ("green.example.org",)}, True),
         ("", {}, False),
         ("[", {}, False),
+        ("evil.example@127.0.0.1", {}, False),
+        ("localhost/evil.example/", {}, False),
+        ("localhost?x=", {}, False),
+        ("localhost:80:80", {}, False),
     ],
 )
 def test_only_names_of_this_server_are_answered(make_rig, tmp_path, host, settings, known):
@@ -152,6 +158,12 @@ def test_all_bodies_together_are_bounded_and_counted_off(client, monkeypatch):
         assert int(reply.headers["retry-after"]) > 0
 
 
+def line_to(url: str) -> socket.socket:
+    """A bare connection."""
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
 def test_a_body_that_trickles_is_given_up(rig, monkeypatch):
     monkeypatch.setattr(safety, "BODY_SECONDS", 0.3)
     with listening(rig.app) as url:
@@ -162,6 +174,87 @@ def test_a_body_that_trickles_is_given_up(rig, monkeypatch):
             line.sendall(head.encode())
             assert b" 408 " in line.recv(4096).split(b"\r\n")[0]
             assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n"], ids=["nothing", "a line", "half"]
+)
+def test_half_a_request_is_given_up(rig, monkeypatch, sent):
+    """Connections are few: whoever holds many of them open without asking would keep all others out."""
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
+    with listening(rig.app, http=connections.bounded(rig.settings)) as url, line_to(url) as line:
+        begun = time.monotonic()
+        line.sendall(sent)
+        with suppress(ConnectionResetError):
+            assert line.recv(10) == b""
+        assert 0.2 < time.monotonic() - begun < 5
+
+
+def test_whoever_asks_again_on_the_same_connection_has_as_much_time_anew(rig, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_S", 0.5)
+    with listening(rig.app, http=connections.bounded(rig.settings)) as url, line_to(url) as line:
+        for _ in range(3):
+            line.sendall(b"HEAD /conformance HTTP/1.1\r\nHost: loc")
+            time.sleep(0.25)
+            line.sendall(b"alhost\r\n\r\n")
+            assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+        line.sendall(b"GET /conf")
+        with suppress(ConnectionResetError):
+            assert line.recv(10) == b""
+
+
+def test_whoever_does_not_read_gives_way(rig, monkeypatch):
+    monkeypatch.setattr(connections, "STALL_S", 0.3)
+    with listening(rig.app, http=connections.bounded(rig.settings)) as url, line_to(url) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.sendall(b"GET /static/vendor/maplibre-gl/maplibre-gl.mjs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+        time.sleep(1)
+        got = 0
+        with suppress(ConnectionResetError):
+            while part := line.recv(1 << 20):
+                got += len(part)
+        assert got < 20_000_000, "the rest was not sent"
+
+
+def test_one_address_does_not_hold_all_connections(rig, monkeypatch):
+    monkeypatch.setattr(connections, "MOST_EACH", 3)
+    monkeypatch.setattr(connections, "is_loopback", lambda _: False)
+    with listening(rig.app, http=connections.bounded(rig.settings)) as url:
+        lines = [line_to(url) for _ in range(5)]
+        for line in lines:
+            with suppress(ConnectionError):
+                line.sendall(b"GET /conformance HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        heard = []
+        for line in lines:
+            with suppress(ConnectionError):
+                heard.append(line.recv(12))
+            line.close()
+        assert [one for one in heard if one] == [b"HTTP/1.1 200"] * 3
+        time.sleep(0.2)
+        with line_to(url) as line:
+            line.sendall(b"GET /conformance HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert line.recv(12) == b"HTTP/1.1 200", "who closed has room again"
+    behind = replace(rig.settings, proxies=1)
+    with listening(rig.app, http=connections.bounded(behind)) as url:
+        lines = [line_to(url) for _ in range(5)]
+        for line in lines:
+            line.sendall(b"GET /conformance HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert line.recv(12) == b"HTTP/1.1 200", "our proxy brings everybody"
+            line.close()
+
+
+def test_a_body_with_two_ends_is_refused(rig):
+    """Servers in a row would differ on where the next request begins."""
+    head = "POST /places/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5\r\n"
+    with listening(rig.app) as url, line_to(url) as line:
+        line.sendall(
+            f"{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
+        whole = b""
+        while part := line.recv(65536):
+            whole += part
+    assert whole.startswith(b"HTTP/1.1 400 ")
+    assert whole.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e3", "99999999999999999999"])

@@ -64,6 +64,7 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<six>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?", re.ASCII)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -204,10 +205,10 @@ class Guard:
 
         On the loopback these are its own names; else any IP address passes, because only names can be rebound.
         """
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        except ValueError:
+        found = _HOST.fullmatch(host)
+        if found is None:  # with a user or a path in it, links that are made of it would lead elsewhere
             return False
+        name = (found["name"] or found["six"]).lower().rstrip(".")
         if name == "localhost" or name in self._named:
             return True
         try:
@@ -240,6 +241,8 @@ class Guard:
         """Read a body within the limits on bytes, time and depth; no body is read if none belongs there."""
         upload = scope["path"] == "/places/upload"
         most = self._settings.most_upload_bytes if upload else MOST_JSON_BYTES
+        if "transfer-encoding" in headers and "content-length" in headers:  # two ends: servers in a row would differ
+            raise RefusedError(400, "send either Content-Length or Transfer-Encoding", headers=_CLOSE)
         given = headers.get("content-length", "0")
         if not given.isdecimal() or len(given) > 12:
             raise RefusedError(400, "the Content-Length is no number")

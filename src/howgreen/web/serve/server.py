@@ -69,12 +69,14 @@ def serve(
     """
     import uvicorn
 
+    from howgreen.web.serve.connections import bounded
+
     with contextlib.closing(listen(settings.host, settings.port)) as door:
         engine = open_database(settings)
         try:
             jobs, results = Jobs(engine, settings), Results(engine, settings)
             config = uvicorn.Config(
-                app(settings, jobs, results), http="h11", ws="none", lifespan="auto", log_config=None, access_log=False,
+                app(settings, jobs, results), http=bounded(settings), ws="none", lifespan="auto", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS, backlog=256,
                 timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=FINISH_S, h11_max_incomplete_event_size=MOST_HEAD_BYTES,
             )  # fmt: skip

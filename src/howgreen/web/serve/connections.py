@@ -1,0 +1,88 @@
+"""Connections as uvicorn keeps them, with an end to patience: who sends half a request, or does not read, gives way to others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from howgreen.web.serve.safety import is_loopback
+
+if TYPE_CHECKING:
+    from howgreen.web.serve.settings import Settings
+
+HEAD_S = 15.0
+"""In which the head of a request has to arrive."""
+STALL_S = 60.0
+"""In which somebody has to read some of what waits for him."""
+MOST_EACH = 192
+"""Of one address: an office behind one router needs dozens, and nobody needs all."""
+
+
+class Connection(H11Protocol):
+    """One connection."""
+
+    there: ClassVar[Counter[str] | None] = None
+    """Connections of each address; None where all come from one: that of a proxy of ours."""
+    _address = ""
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count it, and wait for a request."""
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        if self.there is not None and address and not is_loopback(address):
+            self._address = address
+            self.there[address] += 1
+            if self.there[address] > MOST_EACH:
+                transport.abort()
+                return
+        self._give(HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it off."""
+        self._take_back()
+        if self.there is not None and self._address:
+            self.there[self._address] -= 1
+            if not self.there[self._address]:
+                del self.there[self._address]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for the rest of a head; what follows it, the guard bounds."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._take_back()
+        elif self._deadline is None:
+            self._give(HEAD_S)
+
+    def pause_writing(self) -> None:
+        """Wait for somebody to read."""
+        super().pause_writing()
+        self._give(STALL_S)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._take_back()
+        super().resume_writing()
+
+    def _give(self, seconds: float) -> None:
+        self._take_back()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _take_back(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def bounded(settings: Settings) -> type[Connection]:
+    """Make the protocol of one server."""
+
+    class Counted(Connection):
+        there = None if settings.proxies else Counter()
+
+    return Counted
