@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from browsing import GRAPHICS, NARROW, PATIENT_MS, WIDE
 from starlette.testclient import TestClient
 
 import howgreen
+from browsing import GRAPHICS, NARROW, PATIENT_MS, WIDE
 from howgreen.core.types import City
 from howgreen.sample.identity import EXTENT_M, SEED
 from howgreen.sample.layout import make_land

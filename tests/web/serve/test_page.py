@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 import shapely
-from browsing import NARROW, SHOTS, WIDE, km2, shot, told
 
+from browsing import NARROW, SHOTS, WIDE, km2, shot, told
 from howgreen.core.geometry import geodesic_area_m2
 
 pytestmark = [

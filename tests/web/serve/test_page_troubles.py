@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import NARROW, km2, shot, told
 
+from browsing import NARROW, km2, shot, told
 from serving import Answered, listening
 
 pytestmark = [

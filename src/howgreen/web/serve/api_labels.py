@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field
 from howgreen.core.errors import EstimateError
 from howgreen.web.pictures import SIZES_M
 from howgreen.web.serve.models import ResultId
-from howgreen.web.serve.safety import RefusedError, is_loopback
+from howgreen.web.serve.safety import RefusedError
 from howgreen.web.serve.service import Here, Service, not_found, problems
+from howgreen.web.serve.settings import is_loopback
 
 if TYPE_CHECKING:
     from howgreen.web.labelling import Session

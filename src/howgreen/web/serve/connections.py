@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from howgreen.web.serve.safety import is_loopback
+from howgreen.web.serve.settings import is_loopback
 
 if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from howgreen.core.text import one_line
 from howgreen.report.private import without_paths
-from howgreen.web.serve.settings import Settings
+from howgreen.web.serve.settings import Settings, is_loopback
 from howgreen.web.serve.tokens import Tokens
 
 Scope = MutableMapping[str, Any]
@@ -279,16 +279,6 @@ _CLOSE = {"connection": "close"}
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is local to this computer."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_origin(headers: Mapping[str, str], host: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -79,3 +80,13 @@ class Settings:
     def blocks(self) -> Path:
         """Folder of the finished blocks of stopped jobs, where a job's process keeps them by default."""
         return self.cache / "howgreen" / "runs"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is local to this computer."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
