@@ -150,6 +150,17 @@ def test_what_cannot_be_judged_is_one_line(tmp_path, mapped, change, match):
     assert "\n" not in str(failed.value)
 
 
+def test_places_that_are_there_twice_are_no_random_ones(tmp_path, mapped):
+    """Each point three times, and the interval was +-2.7 points instead of +-4.7."""
+    shapes = [shapely.Point(600_010 + 7.3 * i, 5_000_050) for i in range(12)]
+    alone = _file(tmp_path, shapes, ["tree"] * 12)
+    assert judge_by(mapped, LabelFile(path=alone, probability=True)).shapes == 12
+    twice = _file(tmp_path, [*shapes, *shapes[:2]], ["tree"] * 14)
+    with pytest.raises(LabelError, match="2 points stand where another one stands"):
+        judge_by(mapped, LabelFile(path=twice, probability=True))
+    assert judge_by(mapped, LabelFile(path=twice)).shapes == 14
+
+
 def test_labels_elsewhere_are_told(tmp_path, mapped):
     with pytest.raises(LabelError, match="none lies inside the limits of Testville"):
         judge_by(mapped, LabelFile(path=_file(tmp_path, [shapely.Point(700_000, 5_000_050)], ["tree"])))

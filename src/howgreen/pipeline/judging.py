@@ -142,6 +142,11 @@ def judge_by(mapped: Mapped, labels: LabelFile) -> Judged:
         raise LabelError(
             f"labels {labels.path}: --probability is for points drawn at random, and these are areas; leave it out, or give points"
         )
+    if labels.probability and (twice := len(shapes) - len({(shape.x, shape.y) for shape in shapes})):
+        raise LabelError(
+            f"labels {labels.path}: {twice} points stand where another one stands, and none drawn at random would: they make intervals too "
+            "narrow; give each place once"
+        )
     shapely.prepare(mapped.limits)
     inside = [bool(mapped.limits.intersects(shape)) for shape in shapes]
     if not any(inside):
