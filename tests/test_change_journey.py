@@ -87,6 +87,17 @@ def test_two_images(images: tuple[Path, Path], tmp_path: Path, method: str):
         assert found.patches[0].kind == "lost"
 
 
+def test_a_doubt_about_both_answers_is_told_once():
+    from types import SimpleNamespace
+
+    from howgreen.core.warnings import Caution
+    from howgreen.pipeline.change import _doubts
+
+    shared, early, late = (Caution("few-dates", text) for text in ("both", "early", "late"))
+    told = _doubts(SimpleNamespace(warnings=(shared, early)), SimpleNamespace(warnings=(shared, late)))
+    assert [one.text for one in told] == ["both", "before: early", "after: late"]
+
+
 def test_slips_are_told_before_any_work(images: tuple[Path, Path], tmp_path: Path):
     for given, words in (
         (("Lyon", "--from", "2018"), "name both periods"),

@@ -202,6 +202,7 @@ def test_another_season_is_told():
     before = np.full(GRID.shape, 0.7)
     found = change.measured(answer(before, rng), answer(before - 0.1, rng), CITY)
     assert [one.code for one in found.warnings] == ["change-of-season"]
+    assert found.warnings[0].text.startswith("the median change of all pixels is ")
     found = change.measured(answer(before, rng), answer(before - 0.02, rng), CITY)
     assert not found.warnings
 

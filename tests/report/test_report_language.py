@@ -180,6 +180,12 @@ def test_what_has_a_template_is_told_in_the_language(code):
     assert detail(TEMPLATES[0] % Anything(), ENGLISH) == TEMPLATES[0] % Anything()
 
 
+def test_what_an_image_lacks_is_told_without_english_words():
+    text = "image A: band 8 not understood and not used; name the bands with --bands, '-' for one to leave out"
+    assert str(detail(text, language("es"))).startswith("Imagen A: ")
+    assert "not used" not in str(detail(text, language("es")))
+
+
 ELSEWHERE = {
     "cli/cities.py:_stop_if_answered": "read from a summary",
     "core/stac.py:_warnings": "read from a store",

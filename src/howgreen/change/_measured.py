@@ -114,7 +114,7 @@ def _doubts(shift: float) -> Iterator[Caution]:
     if abs(shift) >= SHIFTED:
         yield Caution(
             "change-of-season",
-            f"half of all pixels differ by {100 * shift:+.0f} points or more to that side: the two periods differ as a whole, by season, "
+            f"the median change of all pixels is {f'{100 * shift:+.0f}'.replace('-', '−')} points: the two periods differ as a whole, by season, "
             "weather or light, and some of what is called lost or gained may be that; compare periods of the same season",
         )
 

@@ -134,9 +134,10 @@ def find(before: CityResult, after: CityResult, options: ChangeOptions) -> Chang
 
 
 def _doubts(before: CityResult, after: CityResult) -> Iterator[Caution]:
-    """Yield doubts about either answer, and about the pair."""
-    for word, each in (("before", before), ("after", after)):
-        yield from (Caution(one.code, f"{word}: {one.text}") for one in each.warnings)
+    """Yield doubts about both answers, each once, and then those about one of them."""
+    yield from (one for one in before.warnings if one in after.warnings)
+    for word, each, other in (("before", before, after), ("after", after, before)):
+        yield from (Caution(one.code, f"{word}: {one.text}") for one in each.warnings if one not in other.warnings)
 
 
 def write(

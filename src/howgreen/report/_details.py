@@ -30,7 +30,7 @@ TEMPLATES = (
     "only %(number)s dates (%(days)s): what was bare, mown or under an undetected cloud then counts as not green; add images of other dates",
     "the images span %(days)s: the city may have changed in between",
     "all images are of the months that are dry in most of the tropics on this side of the equator (%(days)s): what is leafless or withered then counts as not green; add images of the wet season, or use --season peak",
-    "half of all pixels differ by %(points)s points or more to that side: the two periods differ as a whole, by season, weather or light, and some of what is called lost or gained may be that; compare periods of the same season",
+    "the median change of all pixels is %(points)s points: the two periods differ as a whole, by season, weather or light, and some of what is called lost or gained may be that; compare periods of the same season",
     "only %(some)s of %(all)s pixels could be called unchanged, or they lie on no line: the images are compared as they are, and haze or another sun may pass for change",
     "in %(years)s less than %(share)s of the land was seen: these years may differ by that alone",
     "%(years)s: fewer than %(number)s dates, so that one mown or dry day may make the year; ask for more --months",
@@ -87,7 +87,7 @@ TEMPLATES = (
     "a border of one value in all bands, %(share)s %% of it, is taken for no data; give --nodata if it is something else",
     "its mask holds %(found)s, and none that --mask-clear calls clear (%(given)s): all of it counts as cloud",
     "its folder lacks %(files)s",
-    "%(bands)s not understood and not used; name the bands with --bands, '-' for one to leave out",
+    "%(strange)s not understood and not used; name the bands with --bands, '-' for one to leave out",
     "with %(numbers)s, as was insisted: %(said)s",
     "with %(numbers)s, as its metadata says: %(said)s",
     "half of the pixels reflect less than %(low)s, and 1 %% more than %(high)s: not surface reflectance (0-1)",
@@ -283,6 +283,8 @@ _DAY = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)})[a-z]*(?: (\d{{4}}))?")
 _NUMBER = re.compile(r"n|n_\w+|number|some|all|points|share\w*|area\w*|decimal\w*")
 _FREE = re.compile(r"(un)?said\w*|first|list|names|reason")
 """Values that may contain the separators of notes."""
+_TIGHT = re.compile(r"strange")
+"""Values that hold no colon: what stands before one is said by another template."""
 _LIST = TEMPLATES[-1]
 """A truncated list (:func:`howgreen.core.text.truncate_list`), as part of a value."""
 _MOST_PARTS = 60
@@ -417,7 +419,9 @@ def patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _pattern(template: str) -> re.Pattern[str]:
     parts = _PLACE.split(template.replace("%%", "%"))
     made = "".join(
-        f"(?P<{part}>{'.' if _FREE.fullmatch(part) else '[^;]'}+?)" if number % 2 else re.escape(part)
+        f"(?P<{part}>{'.' if _FREE.fullmatch(part) else '[^:;]' if _TIGHT.fullmatch(part) else '[^;]'}+?)"
+        if number % 2
+        else re.escape(part)
         for number, part in enumerate(parts)
     )
     return re.compile(made)

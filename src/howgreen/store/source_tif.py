@@ -221,7 +221,7 @@ def _named(
     sensor = naming.sensor
     known = ", ".join(name for name in (*sensor.band_names, sensor.mask) if name)
     listed = [(path, index, name, naming.common(name)) for path, index, name in given if name.strip() != SKIP]
-    unknown = [name or f"number {index}" for _, index, name, common in listed if common is None]
+    unknown = [name or f"band {index}" for _, index, name, common in listed if common is None]
     numbered = [
         name
         for name in unknown
