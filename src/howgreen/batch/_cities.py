@@ -20,7 +20,7 @@ MOST_CITIES = 20_000
 LARGEST_TABLE_BYTES = 64 << 20
 _NAMES = ("name", "city", "place", "municipality")
 _LIMITS = re.compile(r"\.(?:geojson|gpkg|json|kml|shp|zip)$|^(?:MULTI)?POLYGON\b|^\{", re.IGNORECASE)
-"""What a cell holds that is meant as limits."""
+"""Matches a cell that contains a boundary."""
 
 
 @dataclass(frozen=True, kw_only=True)

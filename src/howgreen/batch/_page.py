@@ -28,7 +28,7 @@ _SPARK = (110.0, 26.0)
 """Width and height of the sparkline of a city's years."""
 _MOST_CREDITS = 40
 _MOST_LABELLED, _LETTER_PX = 15, 26.0
-"""So many places have their names on the map, in letters of this size."""
+"""Number of places labelled on the map, and the font size of the labels."""
 _MOST_NAMED = 12
 """Most names in a sentence; if there are more, only their number is given."""
 
@@ -393,7 +393,7 @@ def _map(order: Sequence[Ranked], language: Language) -> dict[str, Any] | None:
 def _labels(
     shapes: Sequence[tuple[Row, Any]], xy: Callable[[float, float], tuple[float, float]]
 ) -> list[dict[str, Any]]:
-    """Lay the names beside the places, on the side where there is more room; none over another."""
+    """Place labels beside the places, on the side with more room, without overlaps."""
     labels: list[dict[str, Any]] = []
     taken: list[tuple[float, float, float]] = []
     for row, shape in shapes:

@@ -104,7 +104,7 @@ def alpha_index(dataset: Any) -> int | None:
 
 
 def called_alpha(dataset: Any) -> list[int]:
-    """List the bands that GDAL takes for alpha bands, and reads with any other that it warps."""
+    """List the bands that GDAL takes for alpha bands, which it reads with any band that it warps."""
     return [
         n for n, meaning in enumerate(_meanings(getattr(dataset, "raw", dataset)), 1) if meaning == ColorInterp.alpha
     ]

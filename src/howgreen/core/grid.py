@@ -159,7 +159,7 @@ def outline(grid: GeoBox) -> Polygon | MultiPolygon:
 
 
 def pixel_m(grid: GeoBox) -> float:
-    """Return the side of a grid's pixels on the ground in metres, of their mean area, whatever its units and its projection."""
+    """Return the mean pixel size on the ground in metres, for any unit and projection of the grid."""
     whole = to_lonlat(grid.extent.geom, grid.crs.to_wkt() if grid.crs else "")
     return math.sqrt(geodesic_area_m2(whole) / (grid.shape[0] * grid.shape[1]))
 

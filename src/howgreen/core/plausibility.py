@@ -57,21 +57,21 @@ MOST_PART, LEAST_PART, PART_APART = 0.095, 0.1, 0.03
 mosaic; and how much darker the median of the other parts is. In eight real images at most one part in twenty, with an offset in
 half of it a half."""
 BRIGHTEST, NO_CLOUD, LEAST_BRIGHT = 0.02, 0.6, 0.1
-"""Share of the pixels, of those whose middle visible band is below the second, that counts as the brightest ground; and the median visible
-light that this ground must have for a verdict."""
+"""Share of pixels that counts as the brightest ground, among those with a middle visible band below the second; and the least
+median visible reflectance of this ground for a verdict."""
 LOWEST_GREEN, HIGHEST_GREEN, MOST_BARE = 0.82, 1.2, 2.2
-"""Green light of the brightest ground over the geometric mean of blue and red: roofs, streets, sand and dry soil have smooth spectra, of
-whatever colour. In 16 real images 0.92 to 1.10; with one band twice or half as bright beyond 0.78 or 1.30. If the near-infrared exceeds
-the third times the visible light, plants may be the brightest ground. Of 4,102 windows of 48 to 160 pixels a side of these images, six of the
-smaller ones are reported."""
+"""Range of green over the geometric mean of blue and red on the brightest ground: roofs, streets, sand and dry soil of any colour
+have smooth spectra. In 16 real images 0.92 to 1.10; with one band doubled or halved outside 0.78 to 1.30. If near-infrared exceeds
+the third times the visible, the brightest ground may be plants. Of 4,102 windows of 48 to 160 pixels a side of these images, six of
+the smaller ones are reported."""
 LEAST_BARE, PLANTS, BRIGHT_NIR, PLANT_GREEN = 0.85, 2.1, 0.45, 1.12
-"""Near-infrared of the brightest ground over its visible light: in nine real images of surface reflectance 1.1 to 2.1. Ground with more of it
-whose near-infrared exceeds the third, and that is no greener than the fourth, cannot be plants: these are darker in visible light."""
+"""Range of near-infrared over visible on the brightest ground: in nine real images of surface reflectance 1.1 to 2.1. A higher
+ratio, with near-infrared above the third and green below the fourth, cannot be plants: these are darker in the visible."""
 DENSE, DENSE_NIR, MOST_NOT_GREEN = 0.6, 0.15, 0.75
-"""Vegetation index of dense plants, taken with the brightest visible band, whichever that is; their near-infrared at least; and the share of
-them that may reflect more red, or more blue, than green light. More red: in eight real images of surface reflectance at most 0.34 (0.60 in
-1,000 windows), with green and red exchanged at least 0.91, but for one of dry plants. More blue: at most 0.05; exchanged, or at the top of
-the atmosphere, at least 0.77."""
+"""Least vegetation index of dense plants, computed with the brightest visible band; their least near-infrared; and the share of
+them that may reflect more red, or more blue, than green. More red: in eight real images of surface reflectance at most 0.34 (0.60
+in 1,000 windows), with green and red swapped at least 0.91, except for one of dry plants. More blue: at most 0.05; swapped, or at
+the top of the atmosphere, at least 0.77."""
 MOST_EQUAL = 0.9
 """Share of the pixels with equal numbers in two bands from which these are one band twice."""
 STRETCHED_TOP = 0.005
@@ -269,9 +269,9 @@ def bluer(light: Light) -> float | None:
 
 
 def not_green(light: Light) -> tuple[str, float] | None:
-    """Find a visible band of which dense plants reflect more than of green, and in what share of them; None if there is none.
+    """Find a visible band that exceeds green on most dense plants, and the share of them where it does; None if there is none.
 
-    Leaves are green. Where most of them are not, two bands were exchanged, or the image holds what the air scatters.
+    Leaves are green. If most of them are not, two bands were swapped, or the image was not corrected for atmospheric scattering.
 
     Parameters
     ----------
@@ -291,10 +291,10 @@ def not_green(light: Light) -> tuple[str, float] | None:
 
 
 def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:
-    """Find a band whose light does not go with that of the others on the brightest ground; None where all go together.
+    """Find a band inconsistent with the others on the brightest ground; None if all are consistent.
 
-    What is brightest in all visible bands together is roofs, streets, sand or dry soil, whichever single band is scaled wrongly, and
-    their spectra are smooth. A band that alone is twice or half as bright stands out of them.
+    The brightest pixels in all visible bands together are roofs, streets, sand or dry soil, even if a single band is scaled
+    wrongly, and their spectra are smooth. A single band twice or half as bright stands out.
 
     Parameters
     ----------
@@ -304,8 +304,8 @@ def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:
     Returns
     -------
     tuple
-        ``visible`` or the near-infrared band, the ratio that was found, and between which it lies elsewhere. ``visible`` is green over
-        the mean of blue and red, and any of the three may be the wrong one.
+        ``visible`` or the near-infrared band, the ratio found, and its usual range. ``visible`` is green over the mean of blue and
+        red, and any of the three may be the wrong one.
     """
     names = [band for band in VISIBLE if band in light]
     near = next((band for band in NEAR_INFRARED if band in light), None)

@@ -1,7 +1,8 @@
-"""Whether bands lie on the same ground: edges of fields, roads and roofs are at one place in all of them.
+"""Co-registration test of bands: edges of fields, roads and roofs are at the same position in all of them.
 
-Small patches all over an image are compared, each by the steepness of its light, which is alike in all bands where the light itself is
-not (woods are dark in red and bright in near-infrared). Clouds, which a satellite's bands see at different places, move few patches.
+Small patches all over an image are compared by the gradient of their light, which is similar in all bands even if the light itself
+is not (woods are dark in red and bright in near-infrared). Clouds, which a satellite's bands see at different positions, displace
+few patches.
 """
 
 from __future__ import annotations
@@ -19,37 +20,38 @@ if TYPE_CHECKING:
 PATCH_PX = 64
 """Side of a patch."""
 SMALLEST_PX = 24
-"""Side of the smallest patch that tells anything: half of a smaller image's."""
+"""Side of the smallest usable patch: half of a smaller image's."""
 MOST_PATCHES = 5
 """Patches along each side of an image."""
 REACH_PX = 12
-"""Largest shift that is looked for."""
+"""Largest shift tested."""
 LEAST_MATCH = 0.3
-"""Correlation of two patches from which on they tell where they match; of red and near-infrared of woods it is less."""
+"""Least correlation of matching patches; for red and near-infrared of woods it is lower."""
 FEWEST_PATCHES = 3
-"""Patches that have to tell it."""
+"""Fewest matching patches for a verdict."""
 LEAST_SHIFT = 2.0
-"""Shift in pixels that is told: in 17 real images the middle patch is off by none in all bands, but by two where all is cloud."""
+"""Least shift reported, in pixels: in 17 real images the median patch is shifted by none in all bands, but by two if all is
+cloud."""
 MOST_ASTRAY = 0.5
-"""Share of the patches that may tell another shift than the middle one."""
+"""Largest share of patches that deviate from the median shift."""
 
 LEAST_KNOWN = 0.9
-"""Share of a patch that has data in both bands."""
+"""Least share of a patch with data in both bands."""
 
 _DARKEST, _DARK_PART = 1e-6, 0.05
-"""Light is not told from less than this, nor from less than this part of a patch's middle."""
+"""Smaller values, and smaller parts of a patch's median, are clipped before the logarithm."""
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """Where the patches of an image lie: on the pixels of its first band, wherever those of other bands are."""
+    """Positions of an image's patches, on the pixels of its first band, whatever the grids of other bands."""
 
     grid: GeoBox
 
     def patches(self, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> Floats | None:
-        """Cut the patches (n, y, x) out of a band (y, x); NaN where it has no data; None where its CRS is another."""
+        """Cut the patches (n, y, x) out of a band (y, x); NaN without data; None if its CRS differs."""
         if grid.crs != self.grid.crs:
             return None
         rows, columns = self._pixels()
@@ -79,18 +81,18 @@ class Lattice:
 
 
 def apart(patches: Mapping[str, Floats]) -> tuple[str, tuple[int, int]] | None:
-    """Find a band that lies elsewhere than the others.
+    """Find a band displaced from the others.
 
     Parameters
     ----------
     patches
-        By band, (n, y, x) of the same places: light, or numbers in proportion to it, NaN where there are none.
+        By band, (n, y, x) at the same positions: light, or numbers proportional to it, NaN without data.
 
     Returns
     -------
     tuple
-        The band, and by how many pixels its ground lies further down and further right than that of the others; None where all lie on the
-        same ground, or nothing can be told.
+        The band, and its displacement from the others down and right in pixels; None if all are aligned, or it cannot be
+        determined.
     """
     names = list(patches)
     if len(names) < 2 or patches[names[0]].shape[1] < SMALLEST_PX:
@@ -107,7 +109,7 @@ def apart(patches: Mapping[str, Floats]) -> tuple[str, tuple[int, int]] | None:
 
 
 def _shift(one: Floats, other: Floats) -> tuple[int, int] | None:
-    """Tell by how many pixels (down, right) a band lies further than another; None where too few patches tell it, or differently."""
+    """Estimate the shift (down, right) of a band in pixels; None if too few patches match, or they disagree."""
     found = [
         match
         for a, b in zip(one, other, strict=True)
@@ -121,7 +123,7 @@ def _shift(one: Floats, other: Floats) -> tuple[int, int] | None:
 
 
 def _match(one: Floats, other: Floats) -> tuple[int, int] | None:
-    """Find the shift (down, right) at which two patches match best; None where they match nowhere."""
+    """Find the shift (down, right) at which two patches match best; None if they match nowhere."""
     first, second = _steepness(one), _steepness(other)
     norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
     if norm == 0:
@@ -134,7 +136,7 @@ def _match(one: Floats, other: Floats) -> tuple[int, int] | None:
 
 
 def _steepness(patch: Floats) -> npt.NDArray[np.float64]:
-    """How steeply the logarithm of the light changes around each pixel, about its mean, fading towards the patch's edges."""
+    """Gradient magnitude of the log light around each pixel, less its mean, tapered towards the patch's edges."""
     middle = max(float(np.nanmedian(patch)), _DARKEST)
     steep = np.hypot(*np.gradient(np.log(np.maximum(patch.astype(np.float64), _DARK_PART * middle))))
     known = np.isfinite(steep)

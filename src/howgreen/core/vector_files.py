@@ -146,7 +146,7 @@ def _known(path: Path, kind: str, scratch: Path) -> VectorFile:
 
 
 def _check_shapefile(path: Path, size: int) -> None:
-    """Refuse one that is not whole: GDAL leaves out what is missing, and goes on."""
+    """Refuse an incomplete one: GDAL silently ignores missing parts."""
     with path.open("rb") as file:
         stated = 2 * int.from_bytes(file.read(28)[24:], "big")
     if size < stated:
@@ -156,7 +156,7 @@ def _check_shapefile(path: Path, size: int) -> None:
 
 
 def _check_sequence(path: Path) -> None:
-    """Refuse features of which one is not whole: GDAL leaves it out, or takes what is there of its outline."""
+    """Refuse a sequence with an incomplete feature: GDAL drops it, or uses a truncated outline."""
     text = path.read_bytes()
     parts = text.split(b"\x1e") if text.lstrip().startswith(b"\x1e") else text.splitlines()
     for number, part in enumerate(filter(bytes.strip, parts), 1):

@@ -17,7 +17,7 @@ with bare ground."""
 
 
 NO_LAND_M2 = 1.0
-"""Less is no land, but what rounding leaves where all is water."""
+"""Less is not land but a rounding error where all is water."""
 
 
 def told_dry(ratio: float | None) -> float | None:
@@ -78,7 +78,7 @@ def significant(value: float, *, figures: int = 3) -> str:
     """``28.3``, ``1,230``, ``0.041``."""
     if value == 0:
         return "0"
-    for _ in range(2):  # what is rounded up to the next power of ten has one place fewer
+    for _ in range(2):  # rounding up to the next power of ten leaves one decimal fewer
         places = figures - 1 - math.floor(math.log10(abs(value)))
         value = round(value, places)
     return f"{value:,.{min(max(places, 0), 6)}f}"
@@ -127,7 +127,7 @@ def subject(label: str, kind: str) -> str:
 
 
 def axis_order(kind: str) -> str:
-    """Say in which order the degrees of a place are written: coordinates that are typed go the other way round than those of a file."""
+    """State the order of a place's degrees: typed coordinates have the opposite order to those in a file."""
     return "lat first, then lon" if kind == "circle" else "lon first, then lat"
 
 

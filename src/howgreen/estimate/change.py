@@ -57,9 +57,10 @@ class ChangeEvaluation:
     agreement: Agreement | None
     level: float
     unknown_share: float
-    """Of all dots; they are left out, and so taken to be as the others are."""
+    """Share of all dots that are unknown; they are left out, as if they resembled the rest."""
     bounds_m2: Mapping[str, tuple[float, float]]
-    """Area lost and gained if no unknown dot were so, and if all were, each with its interval; empty where every dot was told."""
+    """Areas lost and gained if no unknown dot were changed, and if all were, each with its interval; empty if every dot was
+    identified."""
 
 
 def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluation:
@@ -98,7 +99,7 @@ def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluati
 
 
 def _untold(sample: Sample, looks: Sequence[Answer]) -> dict[str, Any]:
-    """Bound the areas by what nobody could tell."""
+    """Bound the areas for the unknown dots."""
     unknown = np.array([one.share(("unknown",), unknown_as=0.0) for one in looks])
     if not unknown.any():
         return {"unknown_share": 0.0, "bounds_m2": {}}

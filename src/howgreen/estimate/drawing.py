@@ -37,7 +37,7 @@ TWICE = 5
 DISTRICT_FLOOR = 10
 """Looks that a district needs for its own estimate."""
 MOST_SHARED = 0.01
-"""Part of a district that may lie in others too: neighbours of two sources overlap by slivers."""
+"""Part of a district that may overlap others: neighbours from two sources overlap by slivers."""
 EVERYTHING, UNSEEN_GROUND = "everything inside the limits", "shown by no image"
 """Names of strata."""
 BESIDE = "beside"
@@ -162,9 +162,10 @@ def _districts(frame: Frame, known: dict[str, Floats]) -> tuple[DistrictFrame, .
 
 
 def without_looks_of_their_own(frame: Frame) -> tuple[str, ...]:
-    """Name the districts that lie partly in earlier ones.
+    """Name the districts that partly overlap earlier ones.
 
-    A point counts for the first district that holds it, so that looks at the rest of such a district would pass for looks at all of it.
+    A point counts for the first district that contains it, so looks at the rest of such a district would be mistaken for looks at
+    all of it.
     """
     found = []
     for number, one in enumerate(frame.districts):

@@ -1,4 +1,4 @@
-"""Intervals of an estimated ratio: Wilson's at an effective number of looks, or Student's, and never of width 0."""
+"""Intervals of an estimated ratio: Wilson's at an effective sample size, or Student's, and never of width 0."""
 
 from __future__ import annotations
 

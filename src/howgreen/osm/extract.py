@@ -256,7 +256,7 @@ def _tracked(
 
 
 def _is_area(item: Any, tags: Tags) -> bool:
-    if item.deleted:  # as files with history have them
+    if item.deleted:  # as in files with history
         return False
     if item.is_relation():
         return tags.get("type") in {"boundary", "multipolygon"}

@@ -45,9 +45,9 @@ class Cells:
     """(n,) in the population's CRS."""
     crs: str
     without_pixel: Ints
-    """(k,) cells that hold the centre of no pixel of the map: they are smaller than one, or slivers."""
+    """(k,) cells without the centre of any map pixel: smaller than a pixel, or slivers."""
     pixel_under: Ints
-    """(k, 2) row and column of the pixel under each of these, which answers for it; -1 beyond the map."""
+    """(k, 2) row and column of the pixel that represents each of these; -1 beyond the map."""
 
     @property
     def people(self) -> Floats:
@@ -114,7 +114,7 @@ def _without_pixel(of_pixel: npt.NDArray[np.int32], count: int) -> Ints:
 
 
 def _pixels_under(grid: GeoBox, x: Floats, y: Floats) -> Ints:
-    """(k, 2) row and column of the pixel under each place; -1 beyond the grid."""
+    """(k, 2) row and column of the pixel at each position; -1 beyond the grid."""
     column, row = np.floor(~grid.affine @ (np.asarray(x), np.asarray(y)))
     height, width = grid.shape
     there = np.isfinite(row) & (row >= 0) & (row < height) & (column >= 0) & (column < width)

@@ -102,7 +102,7 @@ def answers(
 
 
 def _first_day(asked: object) -> date | None:
-    """Return the first day that a period names; None where it names none."""
+    """Return the first day of a period; None if it names no day."""
     if isinstance(asked, Season):
         return _first_day(asked.period)
     if isinstance(asked, str):

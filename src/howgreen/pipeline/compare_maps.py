@@ -112,7 +112,7 @@ def layers(
             with _passed_over(key, wanted, notes):
                 compared.append(_compared(result, key, wanted, folder, progress))
         if not compared:
-            if wanted.network.offline and notes:  # the same reason for all
+            if wanted.network.offline and notes:  # all have the same reason
                 labels = ", ".join(LEGENDS[key].label for key in wanted.keys)
                 raise ImageError(
                     f"{result.plan.city.label}: offline, no other map is asked for, and none is kept ({labels}); "

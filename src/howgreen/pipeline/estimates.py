@@ -1,4 +1,4 @@
-"""From a sample folder with its estimate to the figures that lead a report, and what is doubtful about the looks."""
+"""From a sample folder with its estimate to the figures that lead a report, with doubts about the looks."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
 
 
 LEAST_WIDER = 0.01
-"""By which the bounds of what could not be told are wider than the interval, before a reader of the report is told."""
+"""Least amount by which the bounds for unknown dots must exceed the interval before a warning is given."""
 
 
 def with_estimate(result: CityResult, folder: Path) -> tuple[CityResult, EstimateFigures]:
-    """Take the estimate of a sample folder for the report; doubts about its looks join the result's warnings."""
+    """Read the estimate of a sample folder for the report; doubts about its looks are added to the result's warnings."""
     figures = estimate_of(folder, result.plan)
     kept = _read(folder / ESTIMATE, _KeptRatio)
     told = (*_passed_over(kept), *_untold(kept))
@@ -74,7 +74,7 @@ def with_estimate(result: CityResult, folder: Path) -> tuple[CityResult, Estimat
 
 
 def _passed_over(found: _Kept) -> Iterator[Caution]:
-    """Tell of places that were passed over."""
+    """Warn of places that were skipped."""
     last = found.looked + len(found.skipped)
     if len(found.skipped) == 1:
         yield Caution(
@@ -90,7 +90,7 @@ def _passed_over(found: _Kept) -> Iterator[Caution]:
 
 
 def _untold(found: _KeptRatio) -> Iterator[Caution]:
-    """Tell of dots that nobody could tell."""
+    """Warn of dots that could not be identified."""
     bounds, lead = found.bounds, found.headline
     if bounds is not None and bounds.high - bounds.low > lead.high - lead.low + LEAST_WIDER:
         yield Caution(
@@ -101,11 +101,11 @@ def _untold(found: _KeptRatio) -> Iterator[Caution]:
 
 
 LEAST_UNTOLD = 0.01
-"""Share of the dots of a change that nobody could tell, from which a reader of its page is told."""
+"""Share of unidentified dots of a change from which a warning is given."""
 
 
 def doubts_of_change(folder: Path) -> Iterator[Caution]:
-    """Tell of dots of a sample of change that nobody could tell."""
+    """Warn of unidentified dots in a sample of change."""
     found = _read(folder / ESTIMATE, _KeptChange)
     if found.unknown_share >= LEAST_UNTOLD:
         (lost, most_lost), (gained, most_gained) = (
@@ -164,7 +164,7 @@ def _rests_on(drawn: Sample, found: _Kept) -> dict[str, Any]:
 
 
 def _day(time: str) -> date | None:
-    """Read the day of a look; None where a spreadsheet has written it in a way of its own, of which there are many."""
+    """Parse the day of a look; None if a spreadsheet reformatted it, for which there are many ways."""
     try:
         return date.fromisoformat(time[:10])
     except ValueError:

@@ -46,7 +46,7 @@ MOST_BYTES = 4 * 2**30
 """Limit on an unpacked population file: a country of WorldPop."""
 
 _Fit = tuple[float, float | None]
-"""Share of the limits that a population covers, and the one number that all its cells with people hold, if so."""
+"""Share of the limits covered by a population, and the single value of all its inhabited cells, if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def to_json(plan: types.Plan) -> str:
 
 
 def sha256_of(plan: types.Plan) -> str:
-    """Hash a plan, which decides the answer: it ties what is drawn from a map to that map."""
+    """Hash a plan, which decides the answer: it ties samples drawn from a map to that map."""
     return hashlib.sha256(to_json(plan).encode()).hexdigest()
 
 

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 MOST_CELLS = 50_000_000
 _EPOCH = re.compile(r"(?:GHS_POP_E|_pop_|_ppp_|[_-])(19[5-9]\d|20[0-4]\d)(?=[_.-])", re.IGNORECASE)
 _DENSITY = re.compile(r"densit|dichte|densidad|(?:^|[_-])pd(?:[_-]|$)", re.IGNORECASE)
-"""In the names of rasters and columns of people by square kilometre: ``gpw_v4_population_density_rev11``, WorldPop's ``fra_pd_2020_1km``."""
+"""Names of rasters and columns of people per square kilometre: ``gpw_v4_population_density_rev11``, WorldPop's
+``fra_pd_2020_1km``."""
 MOST_DENSE, IMPOSSIBLE = 50_000.0, 1_000_000.0
 """People per km² of the limits: above the first it is doubted (the densest cities have 45,000), above the second impossible."""
 FEWEST_ALIKE = 20
 """Number of inhabited cells that, all with the same value, are doubted; with no empty cell among them they cannot be counts.
 
-Some rasters spread the people of a census area evenly over settled ground (Meta's and CIESIN's High Resolution Settlement Layer): around a
-village that lies within one area, all settled cells hold the same value, and all others none.
+Some rasters spread the people of a census area evenly over settled ground (Meta's and CIESIN's High Resolution Settlement Layer):
+around a village within one area, all settled cells then have the same value, and all others none.
 """
 LEAST_COVERED = 0.99
 """Share of the limits that a raster must cover; beyond it nobody is counted."""
@@ -93,7 +94,7 @@ def read_people(path: Path, city: City) -> People:
 
 
 def _alike(count: npt.NDArray[np.float64]) -> float | None:
-    """Return the one value that all inhabited cells (y, x) hold; None where they hold several, or are few."""
+    """Return the single value of all inhabited cells (y, x); None if there are several, or few cells."""
     people = count[count > 0]
     return float(people[0]) if people.size >= FEWEST_ALIKE and people.min() == people.max() else None
 
@@ -174,7 +175,7 @@ def doubts(
 
 
 def of_density(name: str) -> tuple[Caution, ...]:
-    """Doubt a raster or a column that calls itself a density."""
+    """Doubt a raster or a column named as a density."""
     if not _DENSITY.search(name):
         return ()
     return (

@@ -221,7 +221,7 @@ def _degurba_table(path: Path) -> dict[str, int]:
         if text not in {"1", "2", "3"}:
             continue
         if found.setdefault(one, int(text)) != int(text):
-            twice.add(one)  # two countries number their communes alike, and it is not known which is meant
+            twice.add(one)  # two countries use the same commune numbers, and it is unknown which is meant
         if country is not None:
             found[f"{str(row[country]).strip()}_{one}"] = int(text)
     return {one: degree for one, degree in found.items() if one not in twice}

@@ -73,7 +73,7 @@ def from_districts_frame(city: City, frame: gpd.GeoDataFrame, options: TableOpti
 
 
 _SMALL_DEG2 = 1e-7
-"""Square degrees that hold more than a pixel nearly everywhere: what is larger is not measured for that."""
+"""In square degrees, larger than a pixel almost everywhere: larger areas need no exact measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
 
 
 def _too_small(features: Sequence[Feature], city: City) -> str:
-    """Name the areas that are smaller than a pixel and lie in the city: they are left out."""
+    """Name the areas in the city that are smaller than a pixel: they are left out."""
     small = [one for one in features if not one.fault and 0 < one.geometry.area < _SMALL_DEG2]
     names = [
         one.name or f"area {one.number}"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 20
 _MOST_COMPARED = 20_000
-"""Names that are compared letter by letter, which takes seconds for more."""
+"""Most names compared for similarity, which takes seconds for more."""
 _COPIES_DIFFER = 0.05
 """Areas of one name in several layers are finer and coarser copies of one if their ground differs by less than this share."""
 _LICENCES = ("licence", "license", "attribution", "boundarylicense", "copyright")
@@ -198,7 +198,7 @@ def _chosen(
 
 
 def _near(name: str, features: Sequence[Feature]) -> str:
-    """Name what looks alike, where a list of all would not show it."""
+    """Suggest similar names, if a full list would not show them."""
     if not _MOST_LISTED < len(features) <= _MOST_COMPARED:
         return ""
     near = closest(name, [one.name for one in features if one.name])

@@ -1,4 +1,4 @@
-"""Outlines as text: a file of WKT, and tables with a column of WKT or hexadecimal WKB, as databases and data portals hand them out."""
+"""Outlines as text: files of WKT, and tables with a column of WKT or hexadecimal WKB, as exported by databases and data portals."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _LOOKED_AT = 100
 
 
 def is_table(path: Path) -> bool:
-    """Tell whether a file is meant as text with outlines in it, by its name."""
+    """Tell by its name whether a file is a text table of outlines."""
     return path.suffix.lower() in _SUFFIXES and path.is_file()
 
 
 def read_table(path: Path) -> gpd.GeoDataFrame:
-    """Read the rows of a table (UTF-8) that holds outlines in one of its columns, or the one outline of a file of WKT.
+    """Read the rows of a table (UTF-8) with a column of outlines, or the one outline of a WKT file.
 
-    The CRS is that of the outlines' SRID; there is none where they have none.
+    The CRS is that of the outlines' SRID, if they have one.
 
     Raises
     ------
     ValueError
-        With the reason in a few words when it holds no outlines, or a broken one.
+        With a short reason: it has no outlines, or a broken one.
 
     """
     text = path.read_bytes().decode("utf-8-sig")
@@ -67,7 +67,7 @@ def _holds_outlines(values: Sequence[str]) -> bool:
 
 
 def _shape(value: str, number: int) -> tuple[shapely.Geometry | None, int]:
-    """Read one outline and its SRID, 0 where it has none."""
+    """Read one outline and its SRID, 0 if it has none."""
     if not value.strip():
         return None, 0
     binary, match = _WKB.fullmatch(value), _WKT.match(value)

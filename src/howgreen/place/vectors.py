@@ -147,7 +147,7 @@ def read_file(path: Path, options: TableOptions | None = None) -> Areas:
 
 
 def _table(path: Path, options: TableOptions) -> _Layer:
-    """Read outlines that stand in a text as a layer; in degrees where they do not say."""
+    """Read the outlines of a text file as a layer; in degrees unless stated otherwise."""
     with _one_line(str(path)), tempfile.TemporaryDirectory(prefix="howgreen-") as scratch:
         if (size := path.stat().st_size) > MAX_TEXT_BYTES:
             raise ValueError(
@@ -246,7 +246,7 @@ def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
 
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
-    """Turn what readers of a file say into one line."""
+    """Reduce the messages of a file's readers to one line."""
     with warnings.catch_warnings(record=True) as messages:  # GDAL's remarks are for the log, not for the terminal
         warnings.simplefilter("always")
         try:

@@ -26,7 +26,7 @@ _OLD = "-old"
 _OF_FILES = frozenset(
     {".csv", ".geojson", ".gpkg", ".htm", ".html", ".json", ".pdf", ".png", ".tif", ".tiff", ".xlsx", ".zip"}
 )
-"""What ends the name of a file, and of no folder that somebody means."""
+"""File extensions, which no intended folder name has."""
 FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_FORMAT, CHANGE_FORMAT, TREND_FORMAT)
 """Format names in summaries of folders that are ours to replace."""
 

@@ -46,7 +46,7 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
             "%(ratio)s of the land of %(place)s is covered by plants other than crops (%(level)s interval: %(range)s)."
         )
     said = [head % parts]
-    if found["city"]["kind"] == IMAGE_FOOTPRINT:  # no name, whose first letter is its own
+    if found["city"]["kind"] == IMAGE_FOOTPRINT:  # no name, which would keep its own first letter
         said[0] = said[0][0].upper() + said[0][1:]
     if lead:
         said.append(

@@ -63,7 +63,7 @@ def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     y = _lines(sheet, 0.9, question(found, language), size=25, color=INK, letters=34, step=0.065, most=2)
     big = language.percent(ratio) if ratio is not None else unseen(found, language)
     _write(sheet, y - 0.185, big, size=96 if ratio is not None else 60, color=GREEN, serif=True)
-    y -= 0.24 if ratio is not None else 0.27  # words have letters that hang below the line
+    y -= 0.24 if ratio is not None else 0.27  # words have descenders
     if ratio is not None:
         y = _lines(
             sheet, y, _("of its land is covered by vegetation"), size=19, color=INK, letters=44, step=0.055, most=2

@@ -112,7 +112,7 @@ class CoverMap:
         return found
 
     def without_sea(self, shape: BaseGeometry) -> BaseGeometry:
-        """Cut the pixels of the sea off a shape (EPSG:3035)."""
+        """Remove the sea's pixels from a shape (EPSG:3035)."""
         import shapely
         from rasterio.features import shapes
 
@@ -218,7 +218,7 @@ def _areas(name: str, shape: BaseGeometry) -> dict[int, float]:
 
 
 def _windows(name: str, shape: BaseGeometry) -> Iterator[tuple[npt.NDArray[np.uint8], Polygon]]:
-    """Read the parts of a file that a shape touches, each with the box that its pixels fill."""
+    """Read the parts of a file that a shape touches, each with the extent of its pixels."""
     import shapely
     from rasterio.errors import RasterioError
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 COMMON = -9999
 """Value that many writers use for no data, declared or not."""
 FEWEST_HOLES, BESIDE, MOST_COMMON = 0.0005, 5, 3.0
-"""Share of a band's pixels above which holes are reported; number of values compared on each side of the nodata value; and how many times
-more frequent than those a value of the ground is at most."""
+"""Share of a band's pixels above which holes are reported; number of values compared on each side of the nodata value; and the
+highest frequency of a ground value relative to these."""
 SPARSE = 8
-"""Step of rows and columns that suffices to see whether the nodata value lies among others."""
+"""Row and column step that suffices to see whether the nodata value lies within the range of others."""
 
 
 def hidden(dataset: Any, index: int) -> npt.NDArray[np.bool_] | None:
@@ -69,10 +69,10 @@ def fits(value: float, dtype: np.dtype[Any]) -> bool:
 
 
 def holes(values: npt.NDArray[Any], nodata: float | None) -> float | None:
-    """Return the share of a band (y, x) that says to hold no data and seems to be ground; None where nothing seems so.
+    """Return the share of a band (y, x) marked as no data that seems to be ground; None if none does.
 
-    A value for no data lies beyond all others, or is far commoner than those beside it. Where single pixels that lie among others have it
-    as often as they have the numbers next to it, it is one of them.
+    A true nodata value lies outside the range of all others, or is far more common than adjacent values. If isolated pixels within
+    the range have it as often as the adjacent values, it is one of the data values.
     """
     if nodata is None or not np.isfinite(nodata) or not _is_among(values[::SPARSE, ::SPARSE], nodata):
         return None
@@ -94,7 +94,7 @@ def _is_among(values: npt.NDArray[Any], nodata: float) -> bool:
 
 
 def _alone(empty: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Where a pixel is empty, and at most two of its four neighbours are."""
+    """Find empty pixels with at most two empty neighbours out of four."""
     around = np.pad(empty, 1).astype(np.uint8)
     beside = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
     alone: npt.NDArray[np.bool_] = empty & (beside <= 2)

@@ -137,7 +137,7 @@ def _doubts(
 
 
 def _not_green(band: str, share: float) -> Caution:
-    """Put into words that plants reflect more of a band than of green light."""
+    """Warn that plants reflect more in a band than in green."""
     text = f"{100 * share:.0f} % of its plants reflect more red than green light: red and green are exchanged (--bands)"
     if band == "blue":
         text = (
@@ -148,7 +148,7 @@ def _not_green(band: str, share: float) -> Caution:
 
 
 def _out_of_line(band: str, ratio: float, usual: tuple[float, float]) -> Caution:
-    """Put into words that a band's light does not go with that of the others."""
+    """Warn that a band is inconsistent with the others."""
     low, high = usual
     if band == "visible":
         text = (
@@ -166,16 +166,16 @@ def _out_of_line(band: str, ratio: float, usual: tuple[float, float]) -> Caution
 def elsewhere(
     source: Source, samples: Mapping[str, npt.NDArray[Any]], patches: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[Caution, ...]:
-    """Say which band shows the ground at another place than the others, whatever its file says of where it lies.
+    """Warn of a band that is displaced from the others, whatever its file's georeferencing.
 
-    An overcast image tells nothing: the bands see a cloud at different places.
+    An overcast image is not tested: the bands see a cloud at different positions.
 
     Parameters
     ----------
     samples
-        As :func:`check` has them.
+        As for :func:`check`.
     patches
-        Of each reflective band, (n, y, x), at the same places.
+        Of each reflective band, (n, y, x), at the same positions.
     """
     if source.sensor is SENTINEL1:
         return ()
@@ -193,12 +193,12 @@ def elsewhere(
 
 
 def punched(source: Source, holes: Mapping[str, float]) -> tuple[Caution, ...]:
-    """Say which value for no data is one that the ground has too: it punches holes.
+    """Warn of a nodata value that also occurs on the ground: it punches holes.
 
     Parameters
     ----------
     holes
-        Share of each band that is such holes.
+        Share of each band in such holes.
     """
     if not holes:
         return ()

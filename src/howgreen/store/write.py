@@ -44,16 +44,16 @@ _MASKS = {"scl": ("scene classification", "uint8", 11), "qa_pixel": ("pixel qual
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """What is seen of a scene's pixels while they are stored, for whoever doubts them."""
+    """Pixel statistics of a scene collected during storing, for later checks."""
 
     samples: Sample
-    """Valid numbers of each band, of clear ground where a mask shows enough of it; codes of the mask."""
+    """Valid numbers of each band, on clear ground if a mask shows enough of it; codes of the mask."""
     parts: Sequence[Sample]
     """The visible bands of the sample, part by part of the image."""
     patches: Sample
-    """Small pieces of each reflective band, (n, y, x), at the same places; NaN where there are no data."""
+    """Small patches of each reflective band, (n, y, x), at the same positions; NaN without data."""
     holes: Mapping[str, float]
-    """Share of each band that says to hold no data, and seems to be ground: bands of which a part is so."""
+    """Share of each band marked as no data that seems to be ground; only bands with any."""
 
 
 @dataclass(frozen=True, kw_only=True)

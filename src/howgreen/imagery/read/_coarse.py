@@ -151,7 +151,7 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
     try:
         # The warper may read slightly beyond.
         everything = Window(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
-        for index in image.dataset.indexes:  # and warps all bands, whichever is asked for
+        for index in image.dataset.indexes:  # and warps all bands, whichever one is requested
             wait_for(prefetch_window(image, index, grid=frame, window=everything))
         yield image
     finally:

@@ -141,15 +141,16 @@ _DOUBLE: dict[Any, tuple[type[np.unsignedinteger[Any]], Any]] = {
 
 @lru_cache(maxsize=256)
 def _turn(crs: str) -> float | None:
-    """Once around the Earth in a coordinate system's own unit; None where its coordinates are no longitudes."""
+    """Return the Earth's circumference in a CRS's own angular unit; None if its coordinates are not longitudes."""
     system = pyproj.CRS.from_user_input(crs)
     return 2 * math.pi / system.axis_info[0].unit_conversion_factor if system.is_geographic else None
 
 
 def _near(x: NDArray[Any], *, city: float, file: float, turn: float) -> NDArray[np.float64]:
-    """Longitudes as a file counts them, which may go from 0 to 360, or on across the antimeridian: no jump among them.
+    """Shift longitudes to a file's convention, which may be 0 to 360, or continue across the antimeridian, without jumps.
 
-    ``city`` and ``file`` are the middles of both. Whole turns are added, so that what needs none stays to the last bit.
+    ``city`` and ``file`` are the central longitudes of both. Whole turns are added, so that values without a shift stay
+    bit-identical.
     """
     there = np.isfinite(x)
     whole = np.round((city - np.where(there, x, city)) / turn) + round((file - city) / turn)

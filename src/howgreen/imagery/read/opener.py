@@ -39,7 +39,7 @@ GDAL_OPTIONS = {
 }
 _WEB = ("https://", "http://")
 MOST_TILE_BYTES = 512 << 20
-"""Of one tile or strip, unpacked: each thread holds a whole one, and zeros pack to a thousandth."""
+"""Largest uncompressed tile or strip: each thread holds a whole one, and zeros compress to a thousandth."""
 
 
 _UNFETCHED = ("dataset_mask", "read_masks", "sample", "statistics", "stats")
@@ -388,7 +388,7 @@ def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
 
 
 def _tile_bytes(dataset: Any) -> int:
-    """Return the bytes of a tile or strip, unpacked; all bands of a GeoTIFF are of one type, in tiles of one size."""
+    """Return the uncompressed size of a tile or strip; all bands of a GeoTIFF have one data type and one tile size."""
     size: int = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
     return size * (dataset.count if dataset.interleaving is Interleaving.pixel else 1)
 
