@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from odc.geo.geobox import GeoBox
 
 from command_line import call
 from howgreen import report
+from howgreen.cli.estimate import _kappa
 from howgreen.core.errors import EstimateError
 from howgreen.core.geometry import transformer
 from howgreen.estimate.answers import CHANGE_LETTERS, Answer, read_answers
@@ -147,6 +149,19 @@ def test_what_nobody_could_tell_of_a_change_is_bounded(tmp_path):
     (tmp_path / "estimate.json").write_text(json.dumps(change_to_json(drawn, almost)))
     assert 0 < almost.unknown_share < 0.01
     assert not list(doubts_of_change(tmp_path))
+
+
+def test_two_readers_who_both_see_no_change_are_no_reason_to_refuse_the_estimate(tmp_path):
+    """Kappa is none then, and "NaN" is no JSON: the page of the change took the file for a broken one."""
+    drawn = draw(frame(("lost", "gained", "beside", "kept", "neither")), looks=100, seed=2, dots=9)
+    ann = [Answer(unit=unit.unit, reader="ann", dots={"kept": 9}) for unit in drawn.units]
+    bob = [replace(one, reader="bob", time="2") for one in ann[:20]]
+    found = evaluate_change(drawn, [*ann, *bob])
+    assert math.isnan(found.agreement.kappa)
+    text = json.dumps(change_to_json(drawn, found), allow_nan=False)
+    (tmp_path / "estimate.json").write_text(text)
+    assert not list(doubts_of_change(tmp_path))
+    assert _kappa(found.agreement).endswith("kappa cannot be told")
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():

@@ -19,6 +19,7 @@ from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
+    from howgreen.estimate.answers import Agreement
     from howgreen.estimate.change import ChangeEvaluation
     from howgreen.estimate.estimators import Estimate
     from howgreen.estimate.evaluate import Evaluation
@@ -317,7 +318,7 @@ def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
         between = [f"{kind} between {shown(low)} and {shown(high)}" for kind, (low, high) in found.bounds_m2.items()]
         lines.append(f"{found.unknown_share:.1%} of the dots could not be told: {', '.join(between)}")
     if found.agreement:
-        lines.append(f"two readers: {found.agreement.units} places, kappa {found.agreement.kappa:.2f}")
+        lines.append(f"two readers: {found.agreement.units} places, {_kappa(found.agreement)}")
     if found.skipped:
         lines.append(
             f"note: {len(found.skipped)} places were passed over: look at them, for what is hard to see is not there by chance"
@@ -350,9 +351,7 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         )
     if found.agreement:
         a = found.agreement
-        lines.append(
-            f"two readers: {a.units} places, kappa {a.kappa:.2f} ({a.kappa_low:.2f}-{a.kappa_high:.2f}), {len(a.disagreements)} told apart"
-        )
+        lines.append(f"two readers: {a.units} places, {_kappa(a)}, {len(a.disagreements)} told apart")
     table = ", ".join(f"{row.error:.0%}: {100 * row.ratio:.1f} %" for row in found.reader_errors)
     lines.append(f"if readers erred either way in so many of 100 dots, it would be {table}")
     if found.bounds:
@@ -390,6 +389,13 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
             "pattern: mostly wider than it need be"
         )
     return lines
+
+
+def _kappa(found: Agreement) -> str:
+    """Say how two readers agree; where both see one kind alone, chance explains all, and kappa is none."""
+    if found.kappa != found.kappa:
+        return "all of one kind to both: kappa cannot be told"
+    return f"kappa {found.kappa:.2f} ({found.kappa_low:.2f}-{found.kappa_high:.2f})"
 
 
 def _classes(found: Any) -> list[str]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from howgreen.core.errors import EstimateError
 from howgreen.estimate._accuracy import Figure, StratifiedClasses, assess
 from howgreen.estimate.answers import CHANGED_KINDS, Agreement, Answer, agreement, in_order
+from howgreen.estimate.evaluate import finite
 from howgreen.estimate.frame import ChangeFrame
 from howgreen.estimate.intervals import LEVEL
 from howgreen.estimate.sample import Sample
@@ -186,12 +187,7 @@ def _classes(sample: Sample, stratum: npt.NDArray[np.intp], shares: Mapping[str,
 def change_to_json(sample: Sample, found: ChangeEvaluation) -> dict[str, Any]:
     """Return everything as plain values, with the design."""
     plain, change = asdict(found), of_change(sample)
-    for name in ("users", "producers"):
-        plain[name] = {
-            kind: {key: None if value != value else value for key, value in one.items()}
-            for kind, one in plain[name].items()
-        }
-    return {
+    told: dict[str, Any] = finite({
         "format": "howgreen change estimate 1",
         "place": sample.place,
         "sample": {
@@ -200,4 +196,5 @@ def change_to_json(sample: Sample, found: ChangeEvaluation) -> dict[str, Any]:
             "before": change.before, "after": change.after, "estimator": sample.estimator,
         },
         **plain,
-    }  # fmt: skip
+    })  # fmt: skip
+    return told

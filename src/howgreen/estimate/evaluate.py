@@ -261,17 +261,17 @@ def to_json(sample: Sample, found: Evaluation) -> dict[str, Any]:
     if classes is not None:  # pairs are not valid JSON keys
         matrix = [{"mapped": a, "true": b, "share": share} for (a, b), share in classes.matrix.items()]
         plain["map_errors"]["classes"]["matrix"] = matrix
-    finite: dict[str, Any] = _finite({**record, **plain})
-    return finite
+    told: dict[str, Any] = finite({**record, **plain})
+    return told
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Replace NaN and infinity, which JSON lacks, by null."""
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+        return {str(key): finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class _Rows:
