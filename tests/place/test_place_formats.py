@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 import threading
 import zipfile
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import geopandas as gpd
@@ -167,6 +169,28 @@ def test_a_shapefile_without_its_index_says_what_belongs_to_it(tmp_path):
     (tmp_path / "a.shx").unlink()
     with pytest.raises(AreaError, match=r"a\.shx is missing; copy the \.shp, \.shx, \.dbf and \.prj together"):
         from_file(tmp_path / "a.shp")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE VIEW v AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS fid, geom FROM c, t",
+        "CREATE TABLE v (fid INTEGER PRIMARY KEY, geom BLOB, big TEXT AS (hex(zeroblob(100000000))))",
+    ],
+)
+def test_a_geopackage_whose_layers_are_queries_is_refused_and_not_run(tmp_path, made):
+    """The view has rows without end, and counting them never ends."""
+    path = tmp_path / "a.gpkg"
+    frame(name=["Town"]).to_file(path, layer="t")
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(made)
+        file.execute("INSERT INTO gpkg_contents (table_name, data_type, srs_id) VALUES ('v', 'features', 4326)")
+        file.execute("INSERT INTO gpkg_geometry_columns VALUES ('v', 'geom', 'POLYGON', 4326, 0, 0)")
+        file.commit()
+    with pytest.raises(
+        AreaError, match="its layer v is computed by a query, which is not run; save it as a plain table"
+    ):
+        from_file(path, name="Town")
 
 
 def test_topojson_has_no_crs_and_is_in_degrees(tmp_path):

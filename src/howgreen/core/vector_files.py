@@ -10,11 +10,12 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sqlite3
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -38,6 +39,8 @@ _GEOMETRIES = "(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection"
 _TYPE = re.compile(rb'"type"\s*:\s*"(FeatureCollection|Feature|' + _GEOMETRIES.encode() + rb')"')
 _TOPOLOGY = re.compile(rb'"type"\s*:\s*"Topology"')
 _ESRI = re.compile(rb'"geometryType"\s*:\s*"esriGeometry|"rings"\s*:\s*\[')
+_COMPUTED = re.compile(r"\bgenerated\s+always\b|\bas\s*\(|^\s*create\s+virtual\b", re.IGNORECASE)
+"""In the definition of a table: a column that is computed whenever it is read."""
 _XML_ROOT = re.compile(rb"^(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*<(?:[\w.-]+:)?([\w.-]+)", re.DOTALL)
 _MAGIC = (
     (b"SQLite format 3\0", "GeoPackage"),
@@ -142,6 +145,8 @@ def _known(path: Path, kind: str, scratch: Path) -> VectorFile:
         _check_shapefile(path, size)
     if kind == "GeoJSONSeq":
         _check_sequence(path)
+    if kind == "GeoPackage":
+        _check_geopackage(path)
     return VectorFile(file=path, format=kind, scratch=scratch, options=_OPTIONS.get(kind, {}))
 
 
@@ -153,6 +158,20 @@ def _check_shapefile(path: Path, size: int) -> None:
         raise ValueError(f"cut short: {size:,} of {stated:,} bytes are there; copy or fetch it again")
     if path.suffix.lower() == ".shp" and not any(path.with_suffix(end).exists() for end in (".shx", ".SHX")):
         raise ValueError(f"{path.with_suffix('.shx').name} is missing; copy the .shp, .shx, .dbf and .prj together")
+
+
+def _check_geopackage(path: Path) -> None:
+    """Refuse one that computes what it holds: the query of a view, or of a column, can run for ever or fill the memory."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
+            made = file.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+            layers = {row[0].lower() for row in file.execute("SELECT table_name FROM gpkg_geometry_columns")}
+    except (sqlite3.Error, AttributeError, UnicodeError):
+        return  # its own reader says what is wrong with it
+    for kind, name, sql in made:
+        computed = kind == "view" or _COMPUTED.search(sql or "")
+        if str(name).lower() in layers and computed:
+            raise ValueError(f"its layer {name} is computed by a query, which is not run; save it as a plain table")
 
 
 def _check_sequence(path: Path) -> None:
