@@ -17,7 +17,7 @@ import shapely
 from howgreen.core import vector_files
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, MissingExtraError
 from howgreen.core.geometry import geodesic_area_m2
-from howgreen.place import from_file, from_text, place_from_geometry, with_districts, with_land
+from howgreen.place import from_file, from_text, place_from_geometry, vectors, with_districts, with_land
 
 TOWN = shapely.Polygon([(11.30, 46.45), (11.40, 46.47), (11.33, 46.53)])
 AREA_M2 = geodesic_area_m2(TOWN)
@@ -275,6 +275,37 @@ def test_geoparquet_is_read_or_names_its_extra(tmp_path):
     pytest.importorskip("pyarrow")
     frame(name=["Town"]).to_crs("EPSG:25832").to_parquet(tmp_path / "a.parquet")
     assert area_of(tmp_path / "a.parquet") == pytest.approx(AREA_M2, rel=1e-5)
+
+
+def test_a_geoparquet_file_of_kilobytes_that_fills_the_memory_is_refused(tmp_path, monkeypatch):
+    """Equal values are packed once: 290 kB held 20 million areas, 10 MB six gigabytes of vertices."""
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    frame(*[TOWN.segmentize(1e-4)] * 300, name=["Town"] * 300).to_parquet(path)
+    most = 300 * len(shapely.to_wkb(TOWN.segmentize(1e-4)))
+    assert path.stat().st_size < most / 10
+    monkeypatch.setattr(vectors, "MOST_PARQUET_BYTES", most)
+    with pytest.raises(AreaError, match="it unpacks to more than"):
+        from_file(path)
+    monkeypatch.setattr(vectors, "MOST_PARQUET_BYTES", 2 * most)
+    monkeypatch.setattr(vectors, "MOST_FEATURES", 299)
+    with pytest.raises(AreaError, match="300 features, at most 299"):
+        from_file(path)
+    monkeypatch.setattr(vectors, "MOST_FEATURES", 300)
+    with pytest.raises(AmbiguousPlaceError, match="holds 300 areas"):
+        from_file(path)
+
+
+def test_a_file_that_claims_a_billion_features_is_refused(tmp_path):
+    """Room for all that a FlatGeobuf file states is made before one is read."""
+    path = tmp_path / "a.fgb"
+    frame(*[TOWN] * 3, name=list("abc")).to_file(path, driver="FlatGeobuf", SPATIAL_INDEX="NO")
+    body = bytearray(path.read_bytes())
+    count = body.find((3).to_bytes(8, "little"), 12)
+    body[count : count + 8] = (10**9).to_bytes(8, "little")
+    path.write_bytes(body)
+    with pytest.raises(AreaError, match="1,000,000,000 features, at most 1,000,000"):
+        from_file(path)
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):

@@ -234,11 +234,11 @@ def _labelled(features: Sequence[Feature], hits: dict[int, str]) -> list[Feature
 
 def _once(features: Sequence[Feature]) -> list[Feature]:
     """Keep one of several areas on the same ground, such as generalised copies: the one with most vertices."""
+    if len({one.layer for one in features}) < len(features):
+        return list(features)
     finest = sorted(features, key=lambda one: -shapely.get_num_coordinates(one.geometry))
     shapes = [clean(one.shape(), what=one.name or "area").boundary for one in finest]
-    alike = len({one.layer for one in features}) == len(features) and all(
-        same_ground(shapes[0], other, within=_COPIES_DIFFER) for other in shapes[1:]
-    )
+    alike = all(same_ground(shapes[0], other, within=_COPIES_DIFFER) for other in shapes[1:])
     return finest[:1] if alike else list(features)
 
 

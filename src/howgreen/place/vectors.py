@@ -41,6 +41,11 @@ _WKT = re.compile(
     r"|GEOMETRYCOLLECTION|CIRCULARSTRING|COMPOUNDCURVE|TRIANGLE|LINEARRING)\b.*[(E]",
     re.IGNORECASE | re.DOTALL,
 )
+MOST_FEATURES = 1_000_000
+"""Of a file, or layer, that is read as a whole."""
+MOST_PARQUET_BYTES = 2**30
+"""Of all columns of a GeoParquet file, unpacked."""
+_PARQUET_ROWS = 256
 _MOST_LAYERS = 200
 _END_BYTES = 2**14
 _GREATEST_EDGE_M = 1000.0
@@ -54,6 +59,7 @@ _UNREADABLE = (
     UnicodeDecodeError,
     ValueError,
     RecursionError,
+    MemoryError,
     OSError,
     shapely.errors.GEOSException,
 )
@@ -281,6 +287,8 @@ def _layers(
     layers = []
     for name in _layer_names(file):
         info = pyogrio.read_info(file.gdal_path, layer=name, **file.options)
+        if box is None and most is None and info["features"] > MOST_FEATURES:  # room is made for all before any is read
+            raise ValueError(_too_many(info["features"]))
         table = pyogrio.read_dataframe(
             file.gdal_path, layer=name, bbox=_box_there(info["crs"], box), encoding=encoding,
             datetime_as_string=True, on_invalid="fix", max_features=most, **file.options,
@@ -332,7 +340,31 @@ def _parquet(path: Path) -> _Layer:
         import pyarrow  # noqa: F401 (geopandas needs it, and its own message would not say which extra brings it)
     except ImportError as error:
         raise MissingExtraError("Reading GeoParquet", "parquet") from error
+    _check_parquet(path)
     return _Layer(name="", table=gpd.read_parquet(path))
+
+
+def _check_parquet(path: Path) -> None:
+    """Refuse with ValueError what would fill the memory: equal values and zeros pack to a ten-thousandth."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        if (rows := file.metadata.num_rows) > MOST_FEATURES:
+            raise ValueError(_too_many(rows))
+        sizes = (file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
+        left = MOST_PARQUET_BYTES - sum(sizes)
+        if left >= 0:  # each value that a page holds once may come a thousand times
+            left = MOST_PARQUET_BYTES
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+                left -= batch.nbytes
+                if left < 0:
+                    break
+    if left < 0:
+        raise ValueError(f"it unpacks to more than {MOST_PARQUET_BYTES / 2**20:,.0f} MB; give the areas that are meant")
+
+
+def _too_many(count: int) -> str:
+    return f"{count:,} features, at most {MOST_FEATURES:,}; give a file of the areas that are meant"
 
 
 def _poly(path: Path) -> _Layer:
