@@ -73,7 +73,7 @@ def read_list(path: Path, *, name_column: str | None = None, level: int | None =
 
 
 def is_extract(path: Path) -> bool:
-    """Whether a file is an OpenStreetMap extract, by its name."""
+    """Tell whether a file is an OpenStreetMap extract, by its name."""
     return path.name.lower().endswith((".osm.pbf", ".osm", ".osm.bz2", ".osm.gz"))
 
 

@@ -51,7 +51,7 @@ class Ranking:
         return any(row.counted == "osm-green" for rows in self.years.values() for row in rows)
 
     def season_differs(self, row: Row) -> bool:
-        """Whether a city's dates lie in another season than those of its first year."""
+        """Tell whether a city's dates lie in another season than those of its first year."""
         change = self.changes.get((row.key, row.year or 0))
         return change is not None and change.other_season
 

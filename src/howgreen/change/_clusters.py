@@ -72,7 +72,7 @@ class _Pair:
     offsets: Floats
 
     def difference(self, rows: slice) -> Floats:
-        """(band, y, x) second minus first image, some rows; NaN where either is unobserved."""
+        """Subtract the first image from the second, (band, y, x), some rows; NaN where either is unobserved."""
         first, second = (reflectance(one, self.bands, rows) for one in (self.before, self.after))
         return second * self.gains[:, None, None] + self.offsets[:, None, None] - first
 
@@ -91,7 +91,7 @@ class _Space:
     explained: float
 
     def points(self, difference: Floats) -> Floats:
-        """(y, x, component) of (band, y + 2 margins, x + 2 margins)."""
+        """Project blocks to principal components: (y, x, component) of (band, y + 2 margins, x + 2 margins)."""
         tame = tamed(difference, self.middle[:, None, None], self.spread[:, None, None])
         windows = np.lib.stride_tricks.sliding_window_view(tame, (BLOCK_PX, BLOCK_PX), (1, 2))
         flat = windows.transpose(1, 2, 0, 3, 4).reshape(*windows.shape[1:3], -1)
@@ -263,7 +263,7 @@ def fewest_of_the_best(silhouettes: dict[int, float]) -> int:
 
 
 def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:
-    """Mean over the points of (b - a) / max(a, b): a the mean distance to its own cluster, b to the nearest other; 0 for one cluster."""
+    """Compute the mean over the points of (b - a) / max(a, b): a the mean distance to its own cluster, b to the nearest other; 0 for one cluster."""
     from scipy.spatial.distance import cdist
 
     numbers, counts = np.unique(labels, return_counts=True)

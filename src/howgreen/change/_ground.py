@@ -79,7 +79,7 @@ def uncertainty(answer: Answer, rows: slice) -> Floats | None:
 
 
 def pixel_m2(city: City, grid: Any) -> float:
-    """Ellipsoidal area of a pixel: its projected area times the ratio of the limits' ellipsoidal to projected area."""
+    """Return the ellipsoidal area of a pixel: its projected area times the ratio of the limits' ellipsoidal to projected area."""
     return float(abs(grid.affine.a * grid.affine.e) * city.area_m2 / project(city.boundary, str(grid.crs)).area)
 
 

@@ -69,7 +69,7 @@ def normalise(before: Floats, after: Floats, *, bands: Sequence[str]) -> Normali
 
 
 def no_change(before: Floats, after: Floats) -> Floats:
-    """(n,) probability of no change by IR-MAD; zeros if the bands have no variance to compare."""
+    """Compute the probability (n,) of no change by IR-MAD; zeros if the bands have no variance to compare."""
     from scipy import linalg, stats
 
     bands = before.shape[1]

@@ -117,7 +117,7 @@ def options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def is_typed(name: str) -> bool:
-    """Whether an option was typed, rather than set by a file, the environment or its default."""
+    """Tell whether an option was typed, rather than set by a file, the environment or its default."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 

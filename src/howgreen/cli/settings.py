@@ -33,7 +33,7 @@ _MOST_BYTES = 2**20
 
 
 def quiet() -> bool:
-    """Whether ``-q`` was given: then only the answer, warnings and errors are shown."""
+    """Tell whether ``-q`` was given: then only the answer, warnings and errors are shown."""
     context = click.get_current_context(silent=True)
     return bool(context and context.meta.get(_QUIET))
 

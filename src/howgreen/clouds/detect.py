@@ -87,13 +87,13 @@ def probabilities(name: str, reflectance: Floats) -> Floats:
 
 
 def veil(probability: Floats) -> Floats:
-    """Probability (y, x) of everything bright that hides the ground: haze, cloud and snow."""
+    """Compute the probability (y, x) of everything bright that hides the ground: haze, cloud and snow."""
     hidden: Floats = probability[HAZE] + probability[CLOUD] + probability[SNOW]
     return hidden
 
 
 def mostly_veiled(light: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether most of some pixels are haze, cloud or snow, by their reflectance (pixel,) in each band, in any order.
+    """Tell whether most of some pixels are haze, cloud or snow, by their reflectance (pixel,) in each band, in any order.
 
     False if the bands, or the pixels, are insufficient.
     """

@@ -68,7 +68,7 @@ def standing(cloud: Bools, blue: Floats, red: Floats) -> Bools:
 
 
 def _stands_still(patch: Bools, blue: Floats, red: Floats) -> bool:
-    """Whether a patch (y, x) stands out in both bands and these match best at zero shift; all have a margin of MARGIN_PX."""
+    """Tell whether a patch (y, x) stands out in both bands and these match best at zero shift; all have a margin of MARGIN_PX."""
     from scipy import ndimage
 
     if not (np.isfinite(blue).all() and np.isfinite(red).all()):

@@ -84,11 +84,11 @@ class Look:
         return np.isfinite(self.visible)
 
     def chance(self) -> Floats:
-        """Probabilities 0-1."""
+        """Return probabilities 0-1."""
         return self.probability.astype(np.float32) / np.float32(255)
 
     def veil(self, *, cell_m: float, smallest_m: float | None = None) -> Floats:
-        """Probability (y, x) of everything large and bright that hides the ground; 1 where brighter than any ground."""
+        """Compute the probability (y, x) of everything large and bright that hides the ground; 1 where brighter than any ground."""
         chance = np.where(self.visible >= BRIGHTEST, np.float32(1), veil(self.chance()))
         return opened(chance, cell_m=cell_m, smallest_m=smallest_m)
 
@@ -142,7 +142,7 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
 
 
 def evenly_veiled(look: Look, cells: Cells) -> bool:
-    """Whether all clear cells (y, x) of a single date may lie under a veil too uniform and thin to be distinguished."""
+    """Tell whether all clear cells (y, x) of a single date may lie under a veil too uniform and thin to be distinguished."""
     clear = look.data & (cells == CLEAR_CELL)
     return bool(clear.any() and np.median(veil(look.chance())[clear]) >= EVEN_VEIL)
 

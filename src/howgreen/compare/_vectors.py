@@ -111,7 +111,7 @@ def corine_service(
 
 
 def usable(body: bytes) -> bool:
-    """Whether a response of an ArcGIS server holds polygons.
+    """Tell whether a response of an ArcGIS server holds polygons.
 
     Raises
     ------

@@ -40,7 +40,7 @@ BBox = tuple[float, float, float, float]
 
 
 def boxes(area: Polygon | MultiPolygon) -> tuple[BBox, ...]:
-    """West, south, east, north of an EPSG:4326 area; two boxes if the antimeridian splits it."""
+    """Return west, south, east, north of an EPSG:4326 area; two boxes if the antimeridian splits it."""
     parts = list(getattr(area, "geoms", [area]))
     west, _, east, _ = area.bounds
     sides = [[p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0]]
@@ -50,7 +50,7 @@ def boxes(area: Polygon | MultiPolygon) -> tuple[BBox, ...]:
 
 
 def bounds_of(area: Polygon | MultiPolygon) -> BBox:
-    """West, south, east, north of an EPSG:4326 area as in GeoJSON (RFC 7946, 5.2).
+    """Return west, south, east, north of an EPSG:4326 area as in GeoJSON (RFC 7946, 5.2).
 
     West exceeds east if the antimeridian splits it.
     """

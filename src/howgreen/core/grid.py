@@ -91,7 +91,7 @@ class Window:
         )
 
     def bounds(self, transform: Affine) -> tuple[float, float, float, float]:
-        """West, south, east and north on a north-up grid."""
+        """Return west, south, east and north on a north-up grid."""
         west, east = (transform.c + transform.a * column for column in (self.left, self.right))
         north, south = (transform.f + transform.e * row for row in (self.top, self.bottom))
         return west, south, east, north
@@ -154,7 +154,7 @@ def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
 
 
 def outline(grid: GeoBox) -> Polygon | MultiPolygon:
-    """EPSG:4326 outline of a grid, split where it crosses the antimeridian."""
+    """Return the EPSG:4326 outline of a grid, split where it crosses the antimeridian."""
     return to_lonlat(shapely.box(*grid.boundingbox.bbox), grid.crs.to_wkt() if grid.crs else "")
 
 

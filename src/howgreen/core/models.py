@@ -41,12 +41,12 @@ def is_water(item: NamedClass) -> bool:
 
 
 def water_codes(classes: Iterable[NamedClass]) -> tuple[int, ...]:
-    """Codes of the classes that are not land."""
+    """List the codes of the classes that are not land."""
     return tuple(item.code for item in classes if is_water(item))
 
 
 def dry_code(classes: Iterable[NamedClass]) -> int | None:
-    """Code of the dry-plant class; None if a model does not separate it from bare ground."""
+    """Return the code of the dry-plant class; None if a model does not separate it from bare ground."""
     return next((item.code for item in classes if item.name.casefold() == DRY_PLANTS), None)
 
 

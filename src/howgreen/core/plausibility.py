@@ -408,7 +408,7 @@ def share_left_out(values: npt.NDArray[Any]) -> float | None:
 
 
 def step_of(values: npt.NDArray[Any]) -> float | None:
-    """Spacing of the distinct numbers, if there are gaps between them; None if there are none, or it cannot be determined.
+    """Find the spacing of the distinct numbers, if there are gaps between them; None if there are none, or it cannot be determined.
 
     For whole numbers, 1 if none is missing. For floats, any step if there is one.
     """

@@ -67,7 +67,7 @@ class Header:
     """Doubts stored with the scene."""
 
     def encoding(self, band: str) -> Encoding:
-        """How the numbers of a band become reflectance."""
+        """Return the encoding of a band's numbers as reflectance."""
         common = Encoding(scale=self.scale, offset=self.offset, nodata=self.nodata)
         return self.encodings.get(band, common)
 

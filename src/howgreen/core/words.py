@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 
 
 def digits(ratio: float | None) -> str:
-    """``47``, ``100``, ``0.4`` (one decimal within one of either end), ``>99.9`` for nearly all, or a dash."""
+    """Format a percentage without its sign: ``47``, ``100``, ``0.4`` (one decimal within one of either end), ``>99.9`` for nearly all, or a dash."""
     if ratio is None or math.isnan(ratio):
         return NONE
     percent = 100 * ratio
@@ -44,20 +44,20 @@ def digits(ratio: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """``47 %``, or a dash."""
+    """Format a percentage: ``47 %``, or a dash."""
     text = digits(ratio)
     return text if text == NONE else f"{text}{NBSP}%"
 
 
 def span(low: float | None, high: float | None) -> str:
-    """``41–53 %``, or nothing."""
+    """Format a range of percentages: ``41–53 %``, or nothing."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     return f"{digits(low)}–{percent(high)}"
 
 
 def half_width(low: float, high: float) -> str:
-    """Half-width of an interval in points: ``3``, ``0.6`` below 1, or ``<0.1``."""
+    """Format the half-width of an interval in points: ``3``, ``0.6`` below 1, or ``<0.1``."""
     half = 100 * (high - low) / 2
     return f"{half:.0f}" if half >= 0.95 else "<0.1" if half < 0.05 else f"{half:.1f}"
 
@@ -70,12 +70,12 @@ def rests_on(places: int, people: int, what: str = "vegetation") -> str:
 
 
 def points(difference: float) -> str:
-    """Difference of two ratios: ``+1.2 points``."""
+    """Format the difference of two ratios: ``+1.2 points``."""
     return f"{100 * difference:+.1f}{NBSP}points".replace("-", "−")
 
 
 def significant(value: float, *, figures: int = 3) -> str:
-    """``28.3``, ``1,230``, ``0.041``."""
+    """Format a number with few significant digits: ``28.3``, ``1,230``, ``0.041``."""
     if value == 0:
         return "0"
     for _ in range(2):  # rounding up to the next power of ten leaves one decimal fewer
@@ -85,12 +85,12 @@ def significant(value: float, *, figures: int = 3) -> str:
 
 
 def signed_area(square_metres: float) -> str:
-    """Signed area of a difference: ``−1.2 ha``."""
+    """Format a difference of areas: ``−1.2 ha``."""
     return ("−" if square_metres < 0 else "") + area(abs(square_metres))
 
 
 def area(square_metres: float | None) -> str:
-    """``28.3 km²``; hectares below 1 km², square metres below a tenth of one; or a dash."""
+    """Format an area: ``28.3 km²``; hectares below 1 km², square metres below a tenth of one; or a dash."""
     if square_metres is None or math.isnan(square_metres):
         return NONE
     if square_metres >= 995_000:
@@ -101,12 +101,12 @@ def area(square_metres: float | None) -> str:
 
 
 def day(when: date) -> str:
-    """``3 May 2024``."""
+    """Format a day: ``3 May 2024``."""
     return f"{when.day}{NBSP}{MONTHS[when.month - 1]}{NBSP}{when.year}"
 
 
 def days(dates: list[date]) -> str:
-    """First to last: ``3 May – 28 Sep 2024``, a single day, or a dash."""
+    """Format the first and last of some days: ``3 May – 28 Sep 2024``, a single day, or a dash."""
     if not dates:
         return NONE
     first, last = min(dates), max(dates)
@@ -117,7 +117,7 @@ def days(dates: list[date]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """``1 image``, ``6 images``."""
+    """Format a number with its noun: ``1 image``, ``6 images``."""
     return f"{number:,}{NBSP}{noun}" + ("" if number == 1 else "s")
 
 

@@ -438,7 +438,7 @@ def _variance(line: _Linearised, looks: Looks, assist: MapShares | None) -> tupl
 
 
 def variance_of(residual: Floats, looks: Looks) -> tuple[float, float]:
-    """Variance of a stratified mean of residuals, and Satterthwaite's degrees of freedom (1946)."""
+    """Compute the variance of a stratified mean of residuals, and Satterthwaite's degrees of freedom (1946)."""
     return _of_squares((residual - _stratum_means(residual, looks)) ** 2, looks)
 
 

@@ -54,7 +54,7 @@ class Version:
     """Empty if the server sends none."""
 
     def differs(self, other: Version) -> bool:
-        """Whether these are certainly different versions; missing identifiers count as equal."""
+        """Tell whether these are certainly different versions; missing identifiers count as equal."""
         if self.etag and other.etag:
             return self.etag != other.etag or self.size != other.size
         dates = (self.modified, other.modified)

@@ -41,7 +41,7 @@ class CachedResponse:
         return self.path.read_bytes()
 
     def is_fresh(self, *, empty: bool) -> bool:
-        """Whether no new request is needed; empty responses age faster."""
+        """Tell whether no new request is needed; empty responses age faster."""
         return time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
 
 

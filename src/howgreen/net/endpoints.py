@@ -239,7 +239,7 @@ def _catalogs(given: Any, *, path: Path) -> Mapping[str, Catalog]:
 
 
 def is_address(url: object) -> bool:
-    """Whether a value is a web address: ``https://host/path``."""
+    """Tell whether a value is a web address: ``https://host/path``."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
     except ValueError:

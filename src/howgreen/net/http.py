@@ -144,7 +144,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def is_private(url: str) -> bool:
-    """Whether an address belongs to this computer or its own network, as far as the address itself shows."""
+    """Tell whether an address belongs to this computer or its own network, as far as the address itself shows."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".").lower()
     except ValueError:

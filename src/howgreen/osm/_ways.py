@@ -20,7 +20,7 @@ _OPEN = ("yes", "designated", "permissive", "public")
 
 
 def walkable(tags: Tags) -> bool:
-    """Whether a way is walkable, as far as its tags say."""
+    """Tell whether a way is walkable, as far as its tags say."""
     if tags.get("area") == "yes" or tags.get("indoor") == "yes":
         return False
     foot = tags.get("foot", "")

@@ -135,7 +135,7 @@ def _looked_through(objects: Iterator[tuple[int, int]]) -> tuple[bool, int, bool
 
 
 def _has_placed_ways(path: Path) -> bool:
-    """Whether the ways of an XML file hold their own positions.
+    """Tell whether the ways of an XML file hold their own positions.
 
     Raises
     ------

@@ -127,7 +127,7 @@ def _admin_area(element: Mapping[str, Any]) -> AdminArea:
 
 
 def has_areas(body: bytes) -> bool:
-    """Whether an OpenStreetMap file holds any object.
+    """Tell whether an OpenStreetMap file holds any object.
 
     Raises
     ------

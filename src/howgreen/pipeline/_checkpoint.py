@@ -89,7 +89,7 @@ def _path(folder: Path, name: str, row: int, column: int) -> Path:
 
 
 def _whole(path: Path) -> bool:
-    """Whether a finished file exists (the rename makes it whole or absent; a foreign file is neither)."""
+    """Tell whether a finished file exists (the rename makes it whole or absent; a foreign file is neither)."""
     if not path.exists():
         return False
     try:

@@ -129,7 +129,7 @@ def _of_masks(plan: Plan) -> Iterator[Caution]:
 
 
 def _is_clear(scene: Scene) -> bool:
-    """Whether an optical image shows most of the place without a veil."""
+    """Tell whether an optical image shows most of the place without a veil."""
     if SENSORS[scene.sensor].is_radar:
         return False
     return (scene.clear_pct or 0.0) >= CLEAR_DATE_PCT and not any(one.code == THIN_VEIL for one in scene.warnings)
@@ -192,7 +192,7 @@ def _of_season(season: MeasuredSeason) -> Iterator[Caution]:
 
 
 def _all_dry(seen: Sequence[date], city: City) -> bool:
-    """Whether all days lie in a hemisphere's tropical dry months; near the equator there are none."""
+    """Tell whether all days lie in a hemisphere's tropical dry months; near the equator there are none."""
     latitude = city.boundary.representative_point().y
     if not EQUATOR <= abs(latitude) <= TROPIC:
         return False

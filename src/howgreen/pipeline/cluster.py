@@ -40,7 +40,7 @@ def cluster(scheduler: str) -> Iterator[Any]:
 
 
 def keeps_profiles(scheduler: str) -> bool:
-    """Whether a cluster's workers keep the samples of Dask's own profiler, so that their memory grows as long as they work.
+    """Tell whether a cluster's workers keep the samples of Dask's own profiler, so that their memory grows as long as they work.
 
     Only the first worker is queried; none if there is no worker yet.
 
@@ -55,7 +55,7 @@ def keeps_profiles(scheduler: str) -> bool:
 
 
 def _profiles() -> bool:
-    """Whether this worker's profiler is on."""
+    """Tell whether this worker's profiler is on."""
     import dask
 
     return bool(dask.config.get("distributed.worker.profile.enabled", default=False))

@@ -191,7 +191,7 @@ class Failures:
         return kept
 
     def rules_out(self, source: ImageSource) -> bool:
-        """Whether trying a source is pointless: its server did not respond, or the same images showed no ground."""
+        """Tell whether trying a source is pointless: its server did not respond, or the same images showed no ground."""
         return any(
             (isinstance(error, NetworkError) and met.catalog is not None and met.catalog == source.catalog)
             or (isinstance(error, NoClearImageError) and met.period == source.period and met.catalog is not None)

@@ -69,7 +69,7 @@ class Judged:
 
 
 def is_report(folder: Path) -> bool:
-    """Whether a folder is a report with its maps."""
+    """Tell whether a folder is a report with its maps."""
     return all((folder / name).is_file() for name in _REPORT)
 
 

@@ -157,7 +157,7 @@ def _marked(scene: Scene, asset: Asset, files: Files) -> Asset:
 
 
 def _is_stored(work: _Work, scene: Scene) -> bool:
-    """Whether the store holds every file of a scene that the plan needs."""
+    """Tell whether the store holds every file of a scene that the plan needs."""
     known = _known(work.root, scene)
     bands = {asset.band for asset in _assets(work.plan, scene)}
     return _grid_key(work.plan) in known.get(_GRIDS, ()) and bands <= set(known.get(_WINDOWS, {}))

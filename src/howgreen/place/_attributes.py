@@ -35,13 +35,13 @@ _TITLED_TELLS = 0.5
 
 
 def is_titled(column: str) -> bool:
-    """Whether a column's title says that it holds names: ``shapeName``, ``LAD21NM``, ``NM_MUN``, ``Stadtteil``."""
+    """Tell whether a column's title says that it holds names: ``shapeName``, ``LAD21NM``, ``NM_MUN``, ``Stadtteil``."""
     words = _SPLIT.sub(" ", column).lower().split()
     return any(word in _NAME_WORDS or word.startswith("name") or word.endswith(_NAME_ENDS) for word in words)
 
 
 def looks_like_name(value: str) -> bool:
-    """Whether a value reads as a name, rather than a code, number, address or sentence."""
+    """Tell whether a value reads as a name, rather than a code, number, address or sentence."""
     return len(value) <= _LONGEST_NAME and any(map(str.isalpha, value)) and not _CODE.match(value)
 
 

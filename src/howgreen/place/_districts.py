@@ -147,7 +147,7 @@ def _too_small(features: Sequence[Feature], city: City) -> str:
 
 
 def _near(bounds: tuple[float, float, float, float], city: City) -> bool:
-    """Whether bounds touch those of the city: a broken area on another continent does not matter."""
+    """Tell whether bounds touch those of the city: a broken area on another continent does not matter."""
     west, south, east, north = bounds
     if west < -180 or east > 180 or east - west > 180:
         return True

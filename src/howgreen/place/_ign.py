@@ -72,7 +72,7 @@ class Commune:
 
 
 def is_query(query: str) -> bool:
-    """Whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
+    """Tell whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
     return _QUERY.match(query) is not None
 
 
@@ -267,7 +267,7 @@ def _text(lower: Mapping[str, Any], what: str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is ADMIN EXPRESS: a layer with INSEE codes, names, and IGN's own object identifiers.
+    """Tell whether a file is ADMIN EXPRESS: a layer with INSEE codes, names, and IGN's own object identifiers.
 
     Many files of other producers have both columns, under other licences and with other numbers.
     """
@@ -298,7 +298,7 @@ def _layers(file: VectorFile) -> list[str]:
 
 
 def _marked(file: VectorFile, layer: str, column: str) -> bool:
-    """Whether the first object of a layer has an identifier of the kind IGN used before "cleabs"."""
+    """Tell whether the first object of a layer has an identifier of the kind IGN used before "cleabs"."""
     import pyogrio
 
     table = pyogrio.read_dataframe(file.gdal_path, layer=layer, columns=[column], read_geometry=False, max_features=1)

@@ -35,7 +35,7 @@ def _mask() -> Any:
 
 
 def in_open_sea(west: float, south: float, east: float, north: float) -> bool:
-    """Whether a box in degrees lies at least half a degree from any land."""
+    """Tell whether a box in degrees lies at least half a degree from any land."""
     top, bottom = (min(max(int((90 - lat) * 2), 0), _ROWS - 1) for lat in (north, south))
     left, right = int((west + 180) * 2), int((east + 180) * 2)
     if (bottom - top + 1) * (right - left + 1) > _MOST_CELLS:

@@ -54,7 +54,7 @@ class Hit:
     """Date of the query: ``2026-05-17``."""
 
     def matches(self, query: str) -> bool:
-        """Whether the words before the first comma, or all of them, are its whole name in some language."""
+        """Tell whether the words before the first comma, or all of them, are its whole name in some language."""
         return not (variants(query) | variants(query.partition(",")[0])).isdisjoint(self.names)
 
 
@@ -124,7 +124,7 @@ def _hits(
     url = f"{client.endpoints.nominatim.rstrip('/')}/{path}"
 
     def holds(body: bytes) -> bool:
-        """Whether the answer has limits of the right place: an answer of points must not be cached for long, or used instead."""
+        """Tell whether the answer has limits of the right place: an answer of points must not be cached for long, or used instead."""
         return any(hit.shape is not None and matches(hit) for hit in _read(body, day=""))
 
     request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)

@@ -181,7 +181,7 @@ def check_levels(city: City, asked: Collection[int], there: Mapping[int, int]) -
 
 
 def _is_whole(districts: Sequence[District], city: City) -> bool:
-    """Whether a single area has nearly the same limits: the city itself under another level, not a part of it."""
+    """Tell whether a single area has nearly the same limits: the city itself under another level, not a part of it."""
     return len(districts) == 1 and same_ground(districts[0].boundary, city.boundary, within=_LONE_PART)
 
 

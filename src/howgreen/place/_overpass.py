@@ -108,7 +108,7 @@ def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) 
 
 
 def _within(area: AdminArea, bounds: Sequence[BBox]) -> bool:
-    """Whether its bounds lie in a box: a cheap test before shapes are fetched; the shape decides."""
+    """Tell whether its bounds lie in a box: a cheap test before shapes are fetched; the shape decides."""
     if area.bounds is None:
         return True
     west, south, east, north = area.bounds

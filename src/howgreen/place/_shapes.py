@@ -126,7 +126,7 @@ def join_notes(*notes: str) -> str:
 
 
 def same_ground(one: Area, other: Area, *, within: float = 1e-3) -> bool:
-    """Whether two shapes differ by less than a share of their area."""
+    """Tell whether two shapes differ by less than a share of their area."""
     return shapely.symmetric_difference(one, other).area < within * max(one.area, other.area)
 
 
@@ -174,7 +174,7 @@ def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
 
 
 def _are_apart(one: Polygon, other: Polygon) -> bool:
-    """Whether two valid areas share no ground; they may touch."""
+    """Tell whether two valid areas share no ground; they may touch."""
     return one.is_valid and other.is_valid and (one.disjoint(other) or one.touches(other))
 
 

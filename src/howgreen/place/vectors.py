@@ -122,7 +122,7 @@ class _Layer:
 
 
 def is_shape_text(text: str) -> bool:
-    """Whether a text is WKT or GeoJSON, rather than a path."""
+    """Tell whether a text is WKT or GeoJSON, rather than a path."""
     return text.lstrip().startswith(("{", "[")) or _WKT.match(text) is not None
 
 

@@ -80,23 +80,23 @@ class Language:
         return text.translate({44: self.group, 46: self.decimal}).replace(f"{NBSP}%", f"{self.before_percent}%")
 
     def digits(self, ratio: float | None) -> str:
-        """``47``, ``0.4``, or a dash."""
+        """Format a percentage without its sign: ``47``, ``0.4``, or a dash."""
         return self.local(words.digits(ratio))
 
     def percent(self, ratio: float | None) -> str:
-        """``47%``, or a dash."""
+        """Format a percentage: ``47%``, or a dash."""
         return self.local(words.percent(ratio))
 
     def span(self, low: float | None, high: float | None) -> str:
-        """``41–53%``, or nothing."""
+        """Format a range of percentages: ``41–53%``, or nothing."""
         return self.local(words.span(low, high))
 
     def half_width(self, low: float, high: float) -> str:
-        """Half-width of an interval in points."""
+        """Format the half-width of an interval in points."""
         return self.local(words.half_width(low, high))
 
     def area(self, square_metres: float | None) -> str:
-        """``28.3 km²``, or hectares, or a dash."""
+        """Format an area: ``28.3 km²``, or hectares, or a dash."""
         return self.local(words.area(square_metres))
 
     def signed_area(self, square_metres: float) -> str:
@@ -104,15 +104,15 @@ class Language:
         return self.local(words.signed_area(square_metres))
 
     def significant(self, value: float, *, figures: int = 3) -> str:
-        """``28.3``, ``1,230``."""
+        """Format a number with few significant digits: ``28.3``, ``1,230``."""
         return self.local(words.significant(value, figures=figures))
 
     def whole(self, value: float) -> str:
-        """``48,200``."""
+        """Format a whole number: ``48,200``."""
         return self.local(f"{value:,.0f}")
 
     def decimals(self, value: float, places: int) -> str:
-        """``0.18``."""
+        """Format a decimal number: ``0.18``."""
         return self.local(f"{value:.{places}f}").replace("-", "−")
 
     def points(self, difference: float) -> str:
@@ -128,7 +128,7 @@ class Language:
         return self.local(f"{100 * ratio:.1f}{NBSP}%")
 
     def images(self, number: int) -> str:
-        """``1 image``, ``6 images``."""
+        """Format a number of images: ``1 image``, ``6 images``."""
         return self.ngettext("%(num)s image", "%(num)s images", number) % {"num": self.whole(number)}
 
     def rests_on(self, places: int, people: int, what: str = "vegetation") -> str:
@@ -159,7 +159,7 @@ class Language:
 
     # ---- days -----------------------------------------------------------------------------------
     def day(self, when: date) -> str:
-        """``3 May 2024``."""
+        """Format a day: ``3 May 2024``."""
         if not self._foreign:
             return words.day(when)
         from babel.dates import format_date
@@ -167,7 +167,7 @@ class Language:
         return str(format_date(when, "medium" if self.code != "de" else "d. MMM y", locale=self.code))
 
     def day_of_year(self, when: date) -> str:
-        """``3 May``."""
+        """Format a day without its year: ``3 May``."""
         if not self._foreign:
             return f"{when.day}{NBSP}{words.MONTHS[when.month - 1]}"
         from babel.dates import format_skeleton
@@ -175,7 +175,7 @@ class Language:
         return str(format_skeleton("MMMMd", when, locale=self.code))
 
     def days(self, dates: list[date]) -> str:
-        """First to last: ``3 May – 28 Sep 2024``, a single day, or a dash."""
+        """Format the first and last of some days: ``3 May – 28 Sep 2024``, a single day, or a dash."""
         if not dates or not self._foreign:
             return words.days(dates)
         first, last = min(dates), max(dates)

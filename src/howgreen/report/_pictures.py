@@ -215,7 +215,7 @@ def stretch(preview: Preview) -> tuple[float, Array]:
 
 
 def photo_rgb(preview: Preview) -> Array:
-    """uint8 (y, x, 3): one stretch for the whole city, tied to reflectance."""
+    """Render the photo as uint8 (y, x, 3): one stretch for the whole city, tied to reflectance."""
     return shades.photo_rgb(preview.photo, *stretch(preview))
 
 
@@ -254,17 +254,17 @@ def unseen_picture(preview: Preview) -> Image:
 
 
 def rgba(picture: Image) -> Array:
-    """uint8 (y, x, 4)."""
+    """Convert a palette picture to RGBA, uint8 (y, x, 4)."""
     return np.asarray(picture.convert("RGBA"))
 
 
 def png(picture: Image) -> str:
-    """As a ``data:`` address."""
+    """Encode as PNG in a ``data:`` address."""
     return f"data:image/png;base64,{b64encode(_png.png(picture)).decode()}"
 
 
 def jpeg(rgb: Array) -> str:
-    """As a ``data:`` address."""
+    """Encode as JPEG in a ``data:`` address."""
     from PIL import Image
 
     buffer = BytesIO()

@@ -246,7 +246,7 @@ def kept(out: str | Path, found: Mapping[str, Any], plan_json: str | None) -> Ke
 
 
 def _alike(earlier: Summary, found: Mapping[str, Any]) -> bool:
-    """Whether two reports have the same limits, language and version."""
+    """Tell whether two reports have the same limits, language and version."""
     city, now = earlier.city, found["city"]
     return (
         (city.id, city.crs, tuple(city.bounds)) == (now["id"], now["crs"], tuple(now["bounds"]))

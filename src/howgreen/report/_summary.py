@@ -67,7 +67,7 @@ def values(result: Result) -> dict[str, Any]:
 
 
 def is_synthetic(plan: Plan) -> bool:
-    """Whether any input was simulated."""
+    """Tell whether any input was simulated."""
     return plan.city.synthetic or any(scene.synthetic for scene in (*plan.scenes, *plan.radar))
 
 

@@ -83,7 +83,7 @@ def stretch(photo: Array, kind: str, inside: Array) -> tuple[float, Array]:
 
 
 def photo_rgb(values: Array, black: float, white: Array) -> Array:
-    """uint8 (y, x, 3) of reflectance or dB (3, y, x): one stretch for the whole city."""
+    """Render reflectance or dB (3, y, x) as uint8 (y, x, 3): one stretch for the whole city."""
     if len(values) == len(RADAR_PAIR):
         return radar_rgb(values)
     if black:
@@ -100,7 +100,7 @@ def photo_rgb(values: Array, black: float, white: Array) -> Array:
 
 
 def radar_rgb(decibels: Array) -> Array:
-    """uint8 (y, x, 3) of VV and VH (2, y, x), by :data:`RADAR_COLOURS`."""
+    """Render VV and VH (2, y, x) as uint8 (y, x, 3), by :data:`RADAR_COLOURS`."""
     vv, vh = decibels
     shades = [
         np.clip((values - low) / (high - low), 0, 1)

@@ -323,7 +323,7 @@ def _origin(source: Source, digest: str) -> dict[str, Any]:
 
 
 def _there_already(root: Path, source: Source, digest: str) -> bool:
-    """Whether the store holds this same scene, intact; StoreError if it holds a different one under that id."""
+    """Tell whether the store holds this same scene, intact; StoreError if it holds a different one under that id."""
     # Adding a damaged scene again repairs it.
     properties, whole = as_stored(root / source.sensor.collection / source.id / f"{source.id}.json")
     if whole and properties.get("howgreen:source_sha256") != digest:

@@ -24,7 +24,7 @@ SPARSE = 8
 
 
 def hidden(dataset: Any, index: int) -> npt.NDArray[np.bool_] | None:
-    """Pixels of a band hidden by the file's own mask (internal, or a ``.msk`` beside it) or alpha band; None if it has neither."""
+    """Find the pixels of a band hidden by the file's own mask (internal, or a ``.msk`` beside it) or alpha band; None if it has neither."""
     if alpha := alpha_index(dataset):
         return np.asarray(dataset.read(alpha) == 0)
     flags = dataset.mask_flag_enums[index - 1]
@@ -61,7 +61,7 @@ def as_nodata(
 
 
 def fits(value: float, dtype: np.dtype[Any]) -> bool:
-    """Whether a data type can hold a number."""
+    """Tell whether a data type can hold a number."""
     if dtype.kind == "f":
         return True
     limits = np.iinfo(dtype)

@@ -22,7 +22,7 @@ MOST_VERTICES = 400
 
 
 def valid(values: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
-    """Which pixels hold data: neither ``nodata`` nor NaN."""
+    """Find the pixels that hold data: neither ``nodata`` nor NaN."""
     has_data: npt.NDArray[np.bool_] = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, np.bool_)
     if nodata is not None and nodata == nodata:
         has_data &= values != nodata
@@ -30,7 +30,7 @@ def valid(values: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool
 
 
 def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon:
-    """Outline of the true pixels, EPSG:4326, holes filled; never smaller than the data, slightly larger at most.
+    """Outline the true pixels, EPSG:4326, holes filled; never smaller than the data, slightly larger at most.
 
     Parameters
     ----------

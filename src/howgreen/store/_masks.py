@@ -47,7 +47,7 @@ _NAMES: Mapping[str, str] = {
 
 
 def clear(codes: npt.NDArray[Any], mask: str) -> npt.NDArray[np.bool_]:
-    """Whether each code of a sensor's own mask means clear ground, water included."""
+    """Tell whether each code of a sensor's own mask means clear ground, water included."""
     if mask == "scl":
         return ~np.isin(codes, SCL_BAD)
     bad = sum(1 << bit for bit in QA_BAD_BITS)

@@ -85,7 +85,7 @@ class Naming:
 
 
 def unused(name: str) -> bool:
-    """Whether a name is known but not used here."""
+    """Tell whether a name is known but not used here."""
     return bool(_KNOWN_AND_NOT_USED.match(name.strip()) or any(common_name(name, one) for one in SENSORS.values()))
 
 
@@ -147,7 +147,7 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
 
 
 def is_landsat_file(file: Path) -> bool:
-    """Whether a file name is Landsat's and names its satellite."""
+    """Tell whether a file name is Landsat's and names its satellite."""
     match = _LANDSAT.search(file.stem)
     return bool((match and any(match.groups())) or _HLS_LANDSAT.search(file.stem))
 

@@ -26,7 +26,7 @@ LARGEST_XML_BYTES = 16 * 1024 * 1024
 
 
 def is_safe(path: Path) -> bool:
-    """Whether a path is a SAFE folder."""
+    """Tell whether a path is a SAFE folder."""
     return path.is_dir() and ((path / METADATA).is_file() or path.suffix.upper() == ".SAFE")
 
 

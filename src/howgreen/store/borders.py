@@ -67,7 +67,7 @@ def _border(bands: Sequence[BandSource], source: Source) -> npt.NDArray[np.bool_
 
 
 def _is_extreme(bands: Sequence[BandSource], value: float, others: npt.NDArray[np.bool_]) -> bool:
-    """Whether a value lies below, or above, every other value in every band."""
+    """Tell whether a value lies below, or above, every other value in every band."""
     below = above = True
     for one in bands:
         values = _pixels(one)[others]

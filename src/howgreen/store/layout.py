@@ -89,7 +89,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def is_store(root: Path) -> bool:
-    """Whether a folder is a STAC catalogue."""
+    """Tell whether a folder is a STAC catalogue."""
     return (root / CATALOG).is_file()
 
 

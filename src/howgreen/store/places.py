@@ -96,5 +96,5 @@ def _read_population(own: Mapping[str, Any]) -> Population | None:
 
 
 def goes_by(city: City, name: str) -> bool:
-    """Whether a name means this place: its name, label, one half of ``Bolzano/Bozen``, or its id."""
+    """Tell whether a name means this place: its name, label, one half of ``Bolzano/Bozen``, or its id."""
     return name.strip().casefold() == city.id.casefold() or any(is_called(one, name) for one in (city.name, city.label))

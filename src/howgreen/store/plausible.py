@@ -211,12 +211,12 @@ def punched(source: Source, holes: Mapping[str, float]) -> tuple[Caution, ...]:
 
 
 def _overcast(source: Source, codes: npt.NDArray[Any] | None) -> bool:
-    """Whether the mask leaves too little clear ground to judge."""
+    """Tell whether the mask leaves too little clear ground to judge."""
     return codes is not None and bool(_masks.clear(codes, source.sensor.mask).sum() < plausibility.FEWEST_PX)
 
 
 def _cloudy(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> bool:
-    """Whether most of an image is cloud under either offset: ground with an unapplied offset looks like thin haze."""
+    """Tell whether most of an image is cloud under either offset: ground with an unapplied offset looks like thin haze."""
     light = {band: _light(source, band, values) for band, values in samples.items()}
     less = {band: values + S2_OFFSET_04 for band, values in light.items()}
     return clouds.mostly_veiled(light) and clouds.mostly_veiled(less)

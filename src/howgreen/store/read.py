@@ -56,7 +56,7 @@ def _as_pystac(native: dict[str, Any], file: Path) -> pystac.Item:
 
 
 def items(root: Path) -> list[pystac.Item]:
-    """All STAC items of a store, sorted by path, linked or not.
+    """List all STAC items of a store, sorted by path, linked or not.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _has_href(entry: object) -> bool:
 
 
 def scenes(root: Path) -> list[Scene]:
-    """All scenes of a store by time, their hrefs absolute; items of unknown sensors are skipped.
+    """List all scenes of a store by time, their hrefs absolute; items of unknown sensors are skipped.
 
     ``Scene.native`` is the item with absolute asset hrefs and without links.
 
@@ -137,13 +137,13 @@ def resolved(root: Path, file: Path, href: str) -> str:
 
 
 def item_paths(root: Path) -> list[Path]:
-    """Files of all items: those in howgreen's layout, and those that the catalogue links."""
+    """List the files of all items: those in howgreen's layout, and those that the catalogue links."""
     found = {path.resolve() for path in layout.item_files(root)}
     return sorted(found | set(linked_items(root)))
 
 
 def linked_items(root: Path) -> list[Path]:
-    """Files of the items that links lead to, from the catalogue down; links to the web are not followed."""
+    """List the files of the items that links lead to, from the catalogue down; links to the web are not followed."""
     return [path for rel, path in walk(root) if rel == "item"]
 
 
@@ -175,13 +175,13 @@ def links_of(parent: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def places(root: Path) -> list[City]:
-    """All places of a store, by file name; StoreError if one cannot be read."""
+    """List all places of a store, by file name; StoreError if one cannot be read."""
     root = layout.check_store(Path(root))
     return [city_from_feature(layout.read_json(path), path=path) for path in place_paths(root)]
 
 
 def place_paths(root: Path) -> list[Path]:
-    """Files of the places."""
+    """List the files of the places."""
     return sorted(path for path in (root / layout.PLACES).glob("*.geojson") if not path.name.startswith("."))
 
 

@@ -279,7 +279,7 @@ class _Seen:
         return shared
 
     def _clear_on(self, shape: tuple[int, ...], grid: GeoBox) -> npt.NDArray[np.bool_]:
-        """Whether the mask calls each sample (y, x) of a band clear; all are if the mask covers different ground."""
+        """Tell whether the mask calls each sample (y, x) of a band clear; all are if the mask covers different ground."""
         import numpy as np
 
         if self._clear is None:

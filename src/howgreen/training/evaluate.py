@@ -133,7 +133,7 @@ def simulated(pixels: Mixtures) -> Reference:
 
 
 def errors(predicted: Array, truth: Array) -> dict[str, float]:
-    """``rmse``, ``mae``, ``bias`` (predicted - truth) and ``r2`` (explained variance about the truth's mean)."""
+    """Compute ``rmse``, ``mae``, ``bias`` (predicted - truth) and ``r2`` (explained variance about the truth's mean)."""
     miss = predicted - truth
     return {
         "rmse": float(np.sqrt(np.mean(miss**2))),
@@ -144,7 +144,7 @@ def errors(predicted: Array, truth: Array) -> dict[str, float]:
 
 
 def accuracy(predicted: Array, truth: Array, *, threshold: float = 0.5) -> float:
-    """Share of pure pixels on the correct side of ``threshold``."""
+    """Compute the share of pure pixels on the correct side of ``threshold``."""
     return float(np.mean(are_right(predicted, truth, threshold=threshold)))
 
 

@@ -146,7 +146,7 @@ def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
 
 
 def slope(predicted: Array, truth: Array, weights: Array | None = None) -> float:
-    """Slope of truth on prediction: above 1 if predictions are drawn to the middle; NaN if they are constant."""
+    """Compute the slope of truth on prediction: above 1 if predictions are drawn to the middle; NaN if they are constant."""
     weight = np.ones(len(predicted)) if weights is None else weights
     apart = predicted - np.average(predicted, weights=weight)
     spread = float(np.sum(weight * apart**2))
@@ -154,7 +154,7 @@ def slope(predicted: Array, truth: Array, weights: Array | None = None) -> float
 
 
 def right(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Share of the pure pixels of each city on the correct side of one half."""
+    """Compute the share of the pure pixels of each city on the correct side of one half."""
     return {
         name: asdict(clustered_mean(
             evaluate.are_right(predict(known(columns(city, bands, sensor))), city.green).astype(float), city.cluster
@@ -164,7 +164,7 @@ def right(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sen
 
 
 def pure_means(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Mean prediction for each class of pure land of each place; 1 is correct for plants, 0 for all else."""
+    """Compute the mean prediction for each class of pure land of each place; 1 is correct for plants, 0 for all else."""
     found = dict[str, Any]()
     for name, reference in ground.cities.items():
         seen = columns(reference, bands, sensor)
@@ -232,7 +232,7 @@ def dry_plants(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor
 def water_and_plants(
     predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2
 ) -> dict[str, Any]:
-    """Error of the green share of real water mixed with real plants, with shares uniform, city by city."""
+    """Compute the error of the green share of real water mixed with real plants, with shares uniform, city by city."""
     found = {}
     for name, city in ground.cities.items():
         mixed, members = pairs(city, of=(WATER,), seed=11)
@@ -346,7 +346,7 @@ def _place(name: str, mean: Mean) -> PlaceError:
 
 
 def worst_of_line(answers: Sequence[float]) -> float:
-    """Largest deviation of a mixing line from the straight one."""
+    """Return the largest deviation of a mixing line from the straight one."""
     return float(np.abs(np.asarray(answers) - SHARES).max())
 
 
@@ -399,7 +399,7 @@ def _line_ends(data: Path, ground: Ground) -> tuple[dict[str, _Ends], dict[str, 
 
 
 def look_alikes(predict: Predict, bands: Sequence[str], *, data: Path, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Mean prediction for paint, cloth and turf that resemble plants, clustered by sample: 0 is correct."""
+    """Compute the mean prediction for paint, cloth and turf that resemble plants, clustered by sample: 0 is correct."""
     klum, texas, muufl, turf = (
         references.read_table(data, name)
         for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE, references.MUUFL_FILE, references.TURF_FILE)
@@ -427,7 +427,7 @@ def _seen(spectra: Array, bands: Sequence[str], sensor: Sensor) -> Array:
 
 
 def over_cities(points: Mapping[str, float]) -> dict[str, Any]:
-    """Root mean square and largest error of the ratio over cities; a city's name ends with a number after its climate's.
+    """Compute the root mean square and largest error of the ratio over cities; a city's name ends with a number after its climate's.
 
     Cities of one climate, made of the same materials under the same sun, form a cluster.
     """

@@ -454,7 +454,7 @@ class _Way:
         return _Way(around=float(rng.random()), width=float(width), by=int(rng.integers(2)))
 
     def pick(self, members: Array, bands: Sequence[str], rng: np.random.Generator) -> Index:
-        """Two members."""
+        """Pick two members."""
         red, infrared = (members[:, list(bands).index(band)] for band in ("red", "nir"))
         order = np.argsort(infrared if self.by == 0 else infrared / (red + 0.01), kind="stable")
         low = (1 - self.width) * self.around

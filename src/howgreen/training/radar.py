@@ -114,7 +114,7 @@ def acquisitions(shares: Floats, *, count: int, rng: np.random.Generator) -> Flo
 
 
 def composite(days: Floats) -> Floats:
-    """Composite of the days (4, y, x): the median of VV and VH, and their standard deviations; dB."""
+    """Composite the days (4, y, x): the median of VV and VH, and their standard deviations; dB."""
     return np.concatenate([np.median(days, axis=0), days.std(axis=0)]).astype(np.float32)
 
 

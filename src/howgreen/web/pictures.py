@@ -143,7 +143,7 @@ def chip(shown: Picture, crs: str, centre: tuple[float, float], size_m: float) -
 
 
 def shows(picture: Picture, crs: str, centre: tuple[float, float], size_m: float) -> bool:
-    """Whether a local image covers a square completely; ImageError if it cannot be read."""
+    """Tell whether a local image covers a square completely; ImageError if it cannot be read."""
     return bool(_cut(picture, crs, centre, size_m, 8)[1].all())
 
 

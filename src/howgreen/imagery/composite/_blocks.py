@@ -30,12 +30,12 @@ def asset_of(scene: Scene, band: str) -> Asset:
 
 
 def corner_of(acquisitions: Acquisitions, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
-    """Row and column of the grid where the first image begins; the grid's own corner if the image is not aligned."""
+    """Return row and column of the grid where the first image begins; the grid's own corner if the image is not aligned."""
     return tile_grid(asset_of(acquisitions[0][0], bands[0]), grid=grid) or (0, 0)
 
 
 def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Heights and widths of the blocks, counted from the images' corner."""
+    """Return heights and widths of the blocks, counted from the images' corner."""
     if block_px < 1:
         raise ValueError(f"block_px={block_px}: must be at least 1")
     return chunk_sizes(grid.shape[0], block_px, first=corner[0]), chunk_sizes(grid.shape[1], block_px, first=corner[1])

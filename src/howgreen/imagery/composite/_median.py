@@ -148,7 +148,7 @@ def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Int16s)
 
 
 def median(codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None) -> tuple[Int16s, NDArray[np.uint8]]:
-    """Median of the clear dates.
+    """Compute the median of the clear dates.
 
     Parameters
     ----------

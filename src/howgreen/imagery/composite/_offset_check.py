@@ -344,7 +344,7 @@ def _hazy(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, float
 
 
 def _comparable(one: Scene, other: Scene) -> bool:
-    """Whether both scenes' darkest pixels come from one landscape and one sensor."""
+    """Tell whether both scenes' darkest pixels come from one landscape and one sensor."""
     if one.sensor != other.sensor:
         return False
     shared = one.footprint.intersection(other.footprint).area

@@ -88,7 +88,7 @@ def descend(net: torch.nn.Module, way: Descent) -> list[Point]:
 
 
 def _is_point(done: int, steps: int) -> bool:
-    """Whether a point of the curve, and a checkpoint, is due: about twenty times, and at the end."""
+    """Tell whether a point of the curve, and a checkpoint, is due: about twenty times, and at the end."""
     return done == steps or done % max(steps // _MEASURED, 1) == 0
 
 

@@ -229,5 +229,5 @@ def seconds_per_mpx(model: Model, *, seed: int) -> float:
 
 
 def mean_of(figures: Mapping[str, Mapping[str, Any]], key: str) -> float:
-    """Mean over places."""
+    """Average over places."""
     return float(np.mean([place[key] for place in figures.values()]))

@@ -144,7 +144,7 @@ def _worst(each: Mapping[str, Any]) -> float:
 
 
 def ratio_error(each: Mapping[str, Any]) -> float:
-    """Root mean square error of the simulated cities' ratios, in points."""
+    """Compute the root mean square error of the simulated cities' ratios, in points."""
     return float(np.sqrt(np.mean([city["ratio_points"] ** 2 for city in each["simulated"].values()])))
 
 

@@ -53,7 +53,7 @@ class Image:
         return np.asarray(np.isfinite(self.reflectance).all(axis=0))
 
     def band(self, name: str) -> Floats:
-        """(y, x)."""
+        """Return a band, (y, x)."""
         return np.asarray(self.reflectance[self.bands.index(name)])
 
     @property

@@ -72,7 +72,7 @@ class Labels:
         return np.where(largest[inverse] <= SMALL_PX, -1 - self.block, self.shape)
 
     def counts(self) -> dict[str, int]:
-        """Pixels by class name, without empty classes."""
+        """Count pixels by class name, without empty classes."""
         found = Counter(self.code.tolist())
         return {cls.name: found[cls.code] for cls in CLASSES if found[cls.code]}
 

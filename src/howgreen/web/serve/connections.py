@@ -65,7 +65,7 @@ class Connection(H11Protocol):
         self._give(STALL_S)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume writing."""
         self._take_back()
         super().resume_writing()
 

@@ -242,7 +242,7 @@ def reason(error: DBAPIError) -> str:
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Whether a database refused for lack of space."""
+    """Tell whether a database refused for lack of space."""
     said = str(error.orig).casefold()
     return "disk is full" in said or "no space left" in said or "disk i/o error" in said
 

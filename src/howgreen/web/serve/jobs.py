@@ -231,7 +231,7 @@ class Jobs:
                 _update_held(connection, job, lease=moment + timedelta(seconds=LEASE_S))
 
     def is_held(self, job: Job) -> bool:
-        """Whether a job's attempt still belongs to the worker that claimed it."""
+        """Tell whether a job's attempt still belongs to the worker that claimed it."""
         with reading(self._engine) as connection:
             return connection.execute(select(table.c.id).where(*_held(job))).first() is not None
 

@@ -215,7 +215,7 @@ def _named(osm: Path) -> list[stage.Named]:
 
 
 def _offered(city: City, query: str) -> bool:
-    """Whether a text is a place's name or the beginning of one of its words."""
+    """Tell whether a text is a place's name or the beginning of one of its words."""
     typed = normalise(query)
     words = {city.name, city.label}
     return any(

@@ -139,7 +139,7 @@ def stored_question(text: str) -> Question:
 
 
 def is_readable(text: str) -> bool:
-    """Whether a stored question is of this version."""
+    """Tell whether a stored question is of this version."""
     return stored_question(text) is not _UNREADABLE
 
 

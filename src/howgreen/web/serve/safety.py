@@ -201,7 +201,7 @@ class Guard:
             scope["howgreen.token"] = found
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server, against DNS rebinding: a page rebound to our address sends its own host name.
+        """Tell whether a Host header names this server, against DNS rebinding: a page rebound to our address sends its own host name.
 
         On the loopback these are its own names; else any IP address passes, because only names can be rebound.
         """

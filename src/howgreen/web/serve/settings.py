@@ -83,7 +83,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is local to this computer."""
+    """Tell whether an address to listen on is local to this computer."""
     if host == "localhost":
         return True
     try:

@@ -27,13 +27,13 @@ _PACKED = frozenset({".html", ".js", ".mjs", ".css", ".json", ".svg", ".map"})
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether an ``Accept-Encoding`` header accepts gzip: named, with non-zero weight."""
+    """Tell whether an ``Accept-Encoding`` header accepts gzip: named, with non-zero weight."""
     listed = (one.strip().lower().partition(";") for one in accepted.split(","))
     return any(name.strip() == "gzip" and not re.fullmatch(r"\s*q=0(\.0*)?\s*", rest) for name, _, rest in listed)
 
 
 def is_page(path: str) -> bool:
-    """Whether a path belongs to the page itself, whose policy allows its scripts."""
+    """Tell whether a path belongs to the page itself, whose policy allows its scripts."""
     return path in {"/", "/docs"} or path.startswith(("/static/", "/label"))
 
 

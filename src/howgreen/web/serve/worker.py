@@ -312,7 +312,7 @@ def _sign_of_life(settings: Settings, name: str) -> Any:
 
 
 def is_dead(settings: Settings, name: str) -> bool:
-    """Whether a worker is known to be dead: its lock exists and is free. For others, only time tells."""
+    """Tell whether a worker is known to be dead: its lock exists and is free. For others, only time tells."""
     path = _sign(settings, name)
     if not name.replace("-", "").isalnum() or not path.is_file():
         return False
