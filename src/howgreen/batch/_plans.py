@@ -136,7 +136,7 @@ def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -
 
 
 def _of_map(entry: Entry, ask: Ask, place: City) -> Planned:
-    """Describe the source of the map, which has no plan: an extract is read in full, Overpass does not announce its response size."""
+    """Describe the map's source, as it has no plan: an extract is read in full, Overpass does not announce its response size."""
     size = ask.osm.stat().st_size if ask.osm is not None else 0
     return Planned(
         key=entry.key,

@@ -18,7 +18,8 @@ from typing import Literal
 import numpy as np
 
 SEASON_DAYS = 45
-"""Largest difference in day of year between the midpoints of two years' dates: beyond it, season would be taken for change."""
+"""Largest difference in day of year between the midpoints of two years' dates: beyond it, season would be taken for
+change."""
 YEAR_DAYS = 365.2425
 MOST_LISTED = 100
 """Most ties of a city listed by name; beyond it only their number, or a table of n cities would hold n squared."""
@@ -51,7 +52,8 @@ class Row(CityYear):
     counted: Literal["vegetation", "osm-green"] = "vegetation"
     """What the ratio counts: vegetation seen by satellites, or green areas mapped in OpenStreetMap."""
     green_ratio: float | None = None
-    """Green share of the observed land, 0-1; None without an answer. For ``osm-green``: of everything inside the limits."""
+    """Green share of the observed land, 0-1; None without an answer. For ``osm-green``: of everything inside the
+    limits."""
     low: float | None = None
     high: float | None = None
     """Interval of the ratio, at ``level``."""
@@ -158,7 +160,7 @@ def changes(rows: Sequence[Row]) -> dict[tuple[str, int], Change]:
 
 
 def _scatter(years: Sequence[Row]) -> float | None:
-    """Return the 95 % range of chance differences between two years of a city; None if its years are too few or not alike."""
+    """Return the 95 % range of chance differences between two years of a city; None if years are too few or unlike."""
     from scipy.stats import t
 
     from howgreen.trend import FEWEST_YEARS, fit

@@ -36,7 +36,8 @@ T = TypeVar("T")
 TRIES = 3
 """Tries per city after a network or disk failure; any other error would recur."""
 _MALLOC = {-8: 1, -3: 32 * 2**20, -1: 64 * 2**20}
-"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h: one heap, and the highest thresholds glibc sets by itself."""
+"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h: one heap, and the highest thresholds glibc
+sets by itself."""
 _DETAIL = 0.0002
 """Tolerance of outlines in the tables, in degrees: 20 m."""
 
@@ -79,7 +80,8 @@ class Workers:
     count: int = 2
     """Threads of this process, each with one city; on a cluster, the least number of cities submitted at once."""
     scheduler: str | None = None
-    """Address of a Dask cluster, ``tcp://…``: its workers take one city each, and write to the folder, which all of them must see."""
+    """Address of a Dask cluster, ``tcp://…``: its workers take one city each, and write to the folder, which all of
+    them must see."""
 
 
 def rank(
@@ -154,7 +156,7 @@ class _Pool(Generic[T]):
     def as_completed(
         self, task: Callable[[Entry, Ask, Path], T], entries: Sequence[Entry], ask: Ask, out: Path
     ) -> Iterator[tuple[Entry, Future[T]]]:
-        """Yield cities as they finish; no more are queued than running, so that a stop is prompt and memory stays flat."""
+        """Yield cities as they finish; no more are queued than running, for prompt stops and flat memory."""
         left, running = iter(entries), dict[Future[T], Entry]()
 
         def start() -> None:

@@ -87,7 +87,7 @@ def write_ranking(rows: Sequence[Row], out: Path, *, year: int | None = None, la
 
 
 def table(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Row]]:
-    """Make a record of COLUMNS for each row, by year, the greenest first and rows without an answer last; return the rows as well."""
+    """Make a record of COLUMNS per row, by year, greenest first and unanswered rows last; return the rows as well."""
     changed, records, kept = changes(rows), [], []
     for of_year in by_year(rows).values():
         order = ranked(of_year)

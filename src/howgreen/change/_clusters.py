@@ -186,7 +186,7 @@ def _rows(ground: Sequence[Slab]) -> Iterator[tuple[Slab, slice]]:
 
 
 def _with_margin(pair: _Pair, rows: slice) -> Floats:
-    """(band, y + 2 margins, x + 2 margins) differences, edge pixels repeated beyond the edges, 0 where either is unobserved."""
+    """(band, y + 2 margins, x + 2 margins) differences, edge pixels repeated outwards, 0 where either is unobserved."""
     margin = BLOCK_PX // 2
     height = pair.before.landcover.grid.shape[0]
     wide = slice(max(rows.start - margin, 0), min(rows.stop + margin, height))
@@ -263,7 +263,7 @@ def fewest_of_the_best(silhouettes: dict[int, float]) -> int:
 
 
 def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:
-    """Compute the mean over the points of (b - a) / max(a, b): a the mean distance to its own cluster, b to the nearest other; 0 for one cluster."""
+    """Average (b - a) / max(a, b): a the mean distance to a point's own cluster, b to the nearest other; 0 for one cluster."""
     from scipy.spatial.distance import cdist
 
     numbers, counts = np.unique(labels, return_counts=True)

@@ -128,7 +128,7 @@ def _patches(
     size: float,
     least_px: float,
 ) -> tuple[list[Patch], int]:
-    """Sieve ``kinds`` in place; return the largest patches of each kind by green area, and the number of sieved pixels."""
+    """Sieve ``kinds`` in place; return the largest patches of each kind by green area, and the number of pixels sieved."""
     from scipy import ndimage
 
     found, sieved = [], 0

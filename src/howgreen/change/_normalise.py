@@ -23,7 +23,8 @@ from howgreen.core.change import Normalisation
 Floats = NDArray[np.float64]
 
 UNCHANGED = 0.5
-"""Probability of no change from which a pixel is invariant. For whole scenes 95 % leaves enough pixels; for a city's sample, too few."""
+"""Probability of no change from which a pixel is invariant. For whole scenes 95 % leaves enough pixels; for a city's
+sample, too few."""
 LEAST_INVARIANT = 100
 """Fewest pixels to fit a line."""
 LEAST_CORRELATION = 0.8

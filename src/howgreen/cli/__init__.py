@@ -86,7 +86,7 @@ _DECIMAL = re.compile(r"-?\d{1,3}\.\d+,?")
 
 
 def _southern(arguments: Sequence[str] | None) -> list[str]:
-    """Return the arguments, with coordinates ("-18.14, 178.44") protected from being parsed as options, and joined if unquoted."""
+    """Return the arguments, with coordinates ("-18.14, 178.44") not parsed as options, and joined if unquoted."""
     joined: list[str] = []
     for argument in sys.argv[1:] if arguments is None else arguments:
         alone = len(joined) > 1 and not joined[-2].startswith("--")  # not the value of an option

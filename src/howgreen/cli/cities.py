@@ -198,7 +198,7 @@ class _Answered(Exception):  # noqa: N818 (it is no error)
 
 
 def _stop_if_answered(planned: Plan, out: str | Path | None, language: str, *, pdf: bool) -> None:
-    """Raise _Answered if a folder holds the answer to this same plan in this language: ``out``, or one with the city's name."""
+    """Raise _Answered if the folder ``out``, or one with the city's name, holds the answer to this plan in this language."""
     from howgreen.core.warnings import Caution, warn
     from howgreen.pipeline import reruns
 

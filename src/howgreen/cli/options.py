@@ -313,7 +313,7 @@ def new_folder(city: City) -> Path:
 
 
 def folder_names(city: City) -> Iterator[Path]:
-    """Yield folder names in the current folder after the city, in its own script if it has no other name: ``lyon``, ``lyon-2``, ..."""
+    """Yield folder names after the city, in its own script if it has no other name: ``lyon``, ``lyon-2``, ..."""
     from howgreen.core.text import slug
 
     letters = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", city.name)).strip("-_")[:60]

@@ -1,4 +1,4 @@
-"""OmniCloudMask (Wright et al. 2025, doi:10.1016/j.rse.2025.114694), if the user has it: run in a subprocess, without network.
+"""OmniCloudMask (Wright et al. 2025, doi:10.1016/j.rse.2025.114694), if installed: run in a subprocess, offline.
 
 Its networks use red, green and near-infrared at 10 to 50 m, and the shape of clouds; they normalise each band by its
 mean and standard deviation, so that scale and offset do not matter. The weights are tens of megabytes that the package

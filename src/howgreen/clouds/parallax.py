@@ -32,7 +32,8 @@ LEAST_AT_REST = 0.9
 TINY = 1e-12
 """A variance that counts as zero."""
 LEAST_OUTLINE = 0.5
-"""Least correlation of each band with the patch's outline: lower under a thin veil, where it is the ground that matches."""
+"""Least correlation of each band with the patch's outline: lower under a thin veil, where it is the ground that
+matches."""
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -68,7 +69,7 @@ def standing(cloud: Bools, blue: Floats, red: Floats) -> Bools:
 
 
 def _stands_still(patch: Bools, blue: Floats, red: Floats) -> bool:
-    """Tell whether a patch (y, x) stands out in both bands and these match best at zero shift; all have a margin of MARGIN_PX."""
+    """Tell whether a patch (y, x) stands out in both bands and these match best at zero shift; margins are MARGIN_PX."""
     from scipy import ndimage
 
     if not (np.isfinite(blue).all() and np.isfinite(red).all()):

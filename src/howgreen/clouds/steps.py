@@ -29,7 +29,8 @@ BRIGHTEST = 0.65
 SMALLEST_M2 = 40_000
 """Least area of a cloud detected by its colour alone."""
 SMALL_M2, SURE = 300_000, 0.8
-"""On a single date, a patch smaller than this needs a shadow to count as cloud, unless its veil probability somewhere reaches this."""
+"""On a single date, a patch smaller than this needs a shadow to count as cloud, unless its veil probability somewhere
+reaches this."""
 NEAR_M = 2500
 """How far from a small cloud to look for its shadow."""
 LEAST_SHADOW = 0.5
@@ -201,7 +202,7 @@ def _mostly_clear(hidden: Bools, look: Look) -> bool:
 
 
 def _darkest(looks: Sequence[Look]) -> Floats:
-    """Visible reflectance (y, x) of the darkest date not in shadow, NaN if there is none; of four or more, the second darkest."""
+    """Visible reflectance (y, x) of the darkest unshaded date, or the second darkest of four or more; NaN if there is none."""
     light = np.stack([
         np.where(look.probability[SHADOW] >= 255 * LEAST_SHADOW, np.nan, look.visible) for look in looks
     ])  # fmt: skip

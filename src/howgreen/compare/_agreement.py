@@ -30,7 +30,7 @@ class Keep(Protocol):
     """Receives the finished blocks of an agreement map."""
 
     def __call__(self, row: int, column: int, categories: Array, /) -> None:
-        """Receive uint8 (y, x) codes of :data:`howgreen.core.agreement.BOTH` and its kin, with the upper left pixel at row and column."""
+        """Receive uint8 (y, x) codes as :data:`howgreen.core.agreement.BOTH`, with the upper left pixel at row and column."""
 
 
 def agree(

@@ -59,7 +59,7 @@ class Legend:
 
 
 def on_kinds(values: np.ndarray[Any, Any], kinds: Mapping[int, int]) -> tuple[np.ndarray[Any, Any], set[int]]:
-    """Translate codes (y, x) to uint8 kinds; codes missing from ``kinds`` become UNKNOWN. Return also the set of all codes."""
+    """Translate codes (y, x) to uint8 kinds, UNKNOWN for those missing from ``kinds``; return also the set of all codes."""
     codes, where = np.unique(values, return_inverse=True)
     table = np.array([kinds.get(int(code), UNKNOWN) for code in codes], dtype=np.uint8)
     return table[where].reshape(values.shape), {int(code) for code in codes}

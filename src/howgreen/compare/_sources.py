@@ -123,7 +123,7 @@ def vector_map(
     rest: int | None,
     cropland: Cropland,
 ) -> Map:
-    """Make a map from polygons: each of our pixels takes the class of the polygon that holds its centre, the last of several.
+    """Make a map from polygons: each of our pixels takes the class of the last polygon that holds its centre.
 
     The centre decides, not half of the cover: summed over many pixels it is unbiased for any shape.
 
@@ -242,7 +242,7 @@ def _whole(positions: Any) -> Any:
 
 
 def tile_names(area: Polygon | MultiPolygon) -> tuple[str, ...]:
-    """Name the tiles that an EPSG:4326 area touches: ``N45E003`` covers 45-48 N, 3-6 E. None exist beyond 60 S and 84 N.
+    """Name the tiles an EPSG:4326 area touches: ``N45E003`` covers 45-48 N, 3-6 E. None exist beyond 60 S and 84 N.
 
     Source: WorldCover Product User Manual v2.0 (ESA, 2022), section on tiling.
     """

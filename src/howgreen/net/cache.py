@@ -41,7 +41,7 @@ class CachedResponse:
         return self.path.read_bytes()
 
     def is_fresh(self, *, empty: bool) -> bool:
-        """Tell whether no new request is needed; empty responses age faster."""
+        """Tell whether no new request is needed; an empty response (``empty``) ages faster."""
         return time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
 
 
@@ -71,7 +71,7 @@ def save(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) 
 
 
 def _trim(folder: Path, *, spare: str, most_bytes: int) -> None:
-    """Remove the least recently used responses until the rest fits, and leftovers of writers killed over an hour ago."""
+    """Remove the least recently used responses until the rest fits, and leftovers of writers killed an hour ago."""
     files = []
     for path in folder.iterdir():
         try:

@@ -49,7 +49,8 @@ class Request:
     refusal_s: float | None = None
     """If the operators require it: after a refusal (HTTP 429, 403), seconds without a request to any of the servers."""
     check: Callable[[bytes], bool]
-    """Whether a complete response holds anything; ValueError with the reason if it is not a response of this service."""
+    """Whether a complete response holds anything; ValueError with the reason if it is not a response of this
+    service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,7 @@ class Client:
         )
 
     def _rounds(self, request: Request, *, until: float, tried: dict[str, list[str]]) -> bytes | None:
-        """Return the first usable body from any server, each queried once per round; None when time or rounds run out."""
+        """Return the first usable body from any server, each queried once per round; None if time or rounds run out."""
         ready = dict.fromkeys(request.urls, 0.0)
         for number in range(self._retry.tries):
             round_ = [url for url in request.urls if ready.get(url, until) <= time.monotonic()]

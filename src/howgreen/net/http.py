@@ -131,7 +131,7 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read a ``Retry-After`` header: seconds to wait, from a number or a date by the server's clock; None if unreadable."""
+    """Read a ``Retry-After`` header: seconds to wait, from a number or a date by the server's clock; None if invalid."""
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return min(float(text[:12]), LONGEST_REFUSAL_S)
@@ -366,7 +366,7 @@ _KEYS = ("description", "detail", "message", "error_description", "error", "titl
 
 
 def server_words(body: bytes | Mapping[str, Any]) -> str:
-    """Find the server's explanation of a failure: the message of its JSON, the text of its XML, the title of its page."""
+    """Find the server's account of a failure: the message of its JSON, the text of its XML, the title of its page."""
     if isinstance(body, Mapping):
         return _clean(_message(dict(body)))
     head = body[:65536].lstrip()

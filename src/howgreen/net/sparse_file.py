@@ -147,7 +147,7 @@ class Remote:
             return head
 
     def open(self) -> Future[Path]:
-        """Return the file for GDAL to open, once its directories are local; requested once, and again only after a failure."""
+        """Return the file for GDAL to open, once its directories are local; requested again only after a failure."""
         with self._lock:
             if self._opened is None or (self._opened.done() and self._opened.exception() is not None):
                 self._opened = POOL.submit(self._open)
@@ -268,7 +268,7 @@ class Remote:
         return self._ranges.get(first, end - 1)
 
     def fetch(self, spans: Iterable[ByteRange]) -> list[Future[None]]:
-        """Request bytes about to be read, concurrently, merging close ranges; the futures are done once they are local."""
+        """Request bytes about to be read, concurrently, merging close ranges; the futures finish once they are local."""
         if self._everything and not any(one.done() and one.exception() for one in self._everything):
             return self._everything
         mine: list[ByteRange] = []
@@ -322,7 +322,7 @@ def _up(value: int, step: int) -> int:
 
 
 def _nameless(handle: int, path: Path) -> Path:
-    """Return a path to an open file that vanishes with this process, however it ends; its own path on systems without such."""
+    """Return a path to an open file that vanishes with this process, however it ends; its own path if unsupported."""
     own = Path(f"/proc/self/fd/{handle}")
     if not own.exists():
         return path

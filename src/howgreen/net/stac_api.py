@@ -110,7 +110,7 @@ class StacApi:
     def _asked(
         self, asked: dict[str, Any], days: tuple[date, date] | None, *, most: int
     ) -> tuple[list[Mapping[str, Any]], str]:
-        """Follow the pages of one search; return its items, and why they may be incomplete, empty if nothing suggests it."""
+        """Follow the pages of one search; return its items, and why they may be incomplete (empty if they seem complete)."""
         if days is not None:
             asked = {**asked, "datetime": f"{days[0].isoformat()}T00:00:00Z/{days[1].isoformat()}T23:59:59Z"}
         link = self._link("search")

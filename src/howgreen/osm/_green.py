@@ -87,7 +87,8 @@ PUBLIC_TAGS = frozenset(
 _CLOSED = ("private", "no", "customers", "permit", "residents", "members")
 _BARE_WETLANDS = ("tidalflat", "mud", "saltern")
 _LEAST_HELD = 0.9
-"""Least share of a city that an extract must cover; less than 1, because limits reach a little beyond a tightly clipped coast."""
+"""Least share of a city that an extract must cover; less than 1, because limits reach a little beyond a tightly clipped
+coast."""
 _COLUMNS = ("osm_id", "name", "tag", "group", "access", "area_m2")
 
 
@@ -211,7 +212,7 @@ def green_area_m2(areas: gpd.GeoDataFrame) -> float:
 
 
 def green_share(areas: gpd.GeoDataFrame, city: City) -> float:
-    """Return the share of the city (0-1) that the areas cover: mapped, not observed, green, over all ground including water."""
+    """Return the share of the city (0-1) covered by the areas: mapped, not observed, green, over all ground with water."""
     return min(green_area_m2(areas) / city.area_m2, 1.0)
 
 

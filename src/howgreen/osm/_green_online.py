@@ -35,7 +35,7 @@ ATTEMPT_S, TOTAL_S = 70.0, 300.0
 
 
 def green_areas_online(city: City, *, network: Network, progress: Progress | None = None) -> gpd.GeoDataFrame:
-    """Fetch the green polygons of OpenStreetMap, clipped to the city; as :func:`howgreen.osm._green.green_areas` from an extract.
+    """Fetch OpenStreetMap's green polygons in a city; like :func:`howgreen.osm._green.green_areas`, without an extract.
 
     Parameters
     ----------

@@ -25,7 +25,8 @@ from howgreen.core.errors import AreaError
 MOST_BYTES = 512 * 2**20
 """Largest file that is sorted; sorting happens in memory."""
 _CHECKED_PBF_BYTES = 2**20
-"""The order of larger PBF files is not checked: that would take longer than reading them, and programs write them sorted."""
+"""The order of larger PBF files is not checked: that would take longer than reading them, and programs write them
+sorted."""
 _XML_OBJECT = re.compile(rb"<(node|way|relation)\s[^>]*?\bid\s*=\s*[\"'](-?\d+)")
 _PLACED_NODE = re.compile(rb"<nd\s[^>]*\blat\s*=")
 _PLACED_MEMBER = re.compile(rb"<member\s[^>]*[^/]>\s*<nd\s[^>]*\blat\s*=")

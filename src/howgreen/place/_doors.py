@@ -154,7 +154,7 @@ def with_districts(
     name_column: str | None = None,
     encoding: str | None = None,
 ) -> City:
-    """Return the place with the areas of a file or frame as its districts, clipped to it; they replace its current ones.
+    """Return the place with a file's or frame's areas as its districts, clipped to it; they replace its current ones.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ _MOST_CELLS = 400
 
 @cache
 def _mask() -> Any:
-    """(360, 720) whether a cell or its neighbour holds land, as the mask may miss an atoll, and shores are not drawn to the metre."""
+    """(360, 720) whether a cell or a neighbour holds land: the mask may miss an atoll, and shores are imprecise."""
     bits = np.frombuffer(zlib.decompress(files("howgreen.place").joinpath("land.bin").read_bytes()), np.uint8)
     land = np.unpackbits(bits).reshape(_ROWS, _COLUMNS).astype(bool)
     rows = np.pad(land, ((1, 1), (0, 0)))

@@ -269,7 +269,7 @@ def _with_districts(city: City, known: _Known, *, source: str) -> City:
 
 
 def _with_levels(city: City, known: _Known, levels: tuple[int, ...]) -> City:
-    """Set areas of some administrative levels as a city's districts: from the extract or the store, else from the network.
+    """Set areas of some administrative levels as a city's districts: from extract or store, else from the network.
 
     Raises
     ------
@@ -419,7 +419,7 @@ def _line(city: City) -> str:
 
 
 def described(city: City) -> str:
-    """Distinguish a place from others of its name: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
+    """Distinguish a place from its namesakes: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
     people = city.population
     parts = (
         city.kind,

@@ -124,7 +124,7 @@ def _hits(
     url = f"{client.endpoints.nominatim.rstrip('/')}/{path}"
 
     def holds(body: bytes) -> bool:
-        """Tell whether the answer has limits of the right place: an answer of points must not be cached for long, or used instead."""
+        """Tell whether an answer has limits of the right place: points must not be cached for long, or replace limits."""
         return any(hit.shape is not None and matches(hit) for hit in _read(body, day=""))
 
     request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)

@@ -81,8 +81,8 @@ def search(query: str, *, osm: Path) -> list[City]:
     Parameters
     ----------
     query
-        A name in any OSM language, ignoring case and accents, or an id (``R120965``). Words after a comma (``Vaduz,
-        Liechtenstein``) narrow the choice as far as the extract allows.
+        A name in any OSM language, ignoring case and accents, or an id (``R120965``). After a comma, other words
+        (``Vaduz, Liechtenstein``) narrow the choice as far as the extract allows.
     osm
         An OpenStreetMap extract.
 
@@ -117,7 +117,7 @@ def search(query: str, *, osm: Path) -> list[City]:
 
 
 def with_districts(city: City, *, osm: Path, levels: Collection[int] = ()) -> City:
-    """Set the administrative areas of the next level inside a city, or of the given levels, as its districts, if complete in the extract.
+    """Set the areas of the next level, or of given levels, inside a city as its districts, if complete in the extract.
 
     An area belongs to the city if its representative point lies inside it. For limits without a level (``place=city``),
     the lowest level of the areas inside is used. A city without any says so in its note.
@@ -168,7 +168,7 @@ def districts_in(city: City, *, osm: Path, levels: Collection[int] = ()) -> tupl
 
 
 def check_levels(city: City, asked: Collection[int], there: Mapping[int, int]) -> None:
-    """Raise AreaError if a requested level has no areas inside a city; ``there`` maps each level to its number of areas."""
+    """Raise AreaError if a requested level has no areas inside a city; ``there`` counts the areas of each level."""
     lacking = [level for level in sorted(set(asked)) if not there.get(level)]
     if not lacking:
         return

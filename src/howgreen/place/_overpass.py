@@ -69,7 +69,7 @@ def around(lat: float, lon: float, *, names: frozenset[str], name: str, client: 
 
 
 def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) -> City:
-    """Set the administrative areas of the next level inside a city, or of the given levels, as its districts; add a note if there are none.
+    """Set the areas of the next level, or of given levels, inside a city as its districts, or note their absence.
 
     Raises
     ------

@@ -151,7 +151,7 @@ def _area(corners: Doubles) -> float:
 
 
 def _choices(land: Land) -> Iterator[int]:
-    """Yield which of several smallest boxes to take at each tie: for Sampleton those of its first build, else the first.
+    """Yield which of several smallest boxes to take at each tie: those of Sampleton's first build, else the first.
 
     A fifth of all pieces have two boxes of equal area, and the last bit of a product, which processors round
     differently, must not decide: otherwise every machine would get a different city.
@@ -163,7 +163,7 @@ def _choices(land: Land) -> Iterator[int]:
 
 
 def _long_axis(corners: Doubles, choices: Iterator[int]) -> tuple[Doubles, float]:
-    """Return the direction of the longer side of the smallest box around a convex shape, and its length-to-width ratio."""
+    """Return the direction of the longer side of a convex shape's smallest box, and its length-to-width ratio."""
     edges = corners[np.arange(1, len(corners) + 1) % len(corners)] - corners
     units = edges / np.maximum(np.sqrt((edges**2).sum(1)), 1e-9)[:, None]
     normals = units[:, ::-1] * (-1.0, 1.0)

@@ -224,7 +224,7 @@ def _nearest_kerb(
 
 
 def area_masks(canvas: Canvas, area: BaseGeometry) -> Iterator[tuple[tuple[int, int, int, int], Bools]]:
-    """Yield windows (left, top, right, bottom) that an area (local metres) touches, and which pixel centres lie in it."""
+    """Yield windows (left, top, right, bottom) that an area (local metres) touches, and the pixel centres inside it."""
     size = canvas.land.extent_m
     parts = [part for part in getattr(area, "geoms", [area]) if not part.is_empty]
     tree = STRtree(parts)

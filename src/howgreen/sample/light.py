@@ -77,7 +77,7 @@ def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray
 
 
 def _cover(canvas: Canvas, shade: npt.NDArray[np.bool_], first: int) -> Floats:
-    """Return the tone-weighted share of every material, sunlit then shaded, in the cells of some rows: (2 x materials, cells)."""
+    """Return tone-weighted shares of all materials, sunlit then shaded, in cells of some rows: (2 x materials, cells)."""
     last, kinds = first + len(shade), 2 * len(MATERIALS)
     across, down = shade.shape[1] // CELL_M, len(shade) // CELL_M
     cells = across * down
@@ -145,7 +145,7 @@ def mixed(canvas: Canvas, sun: Sun, days: list[Day], *, relief: Floats, threads:
 
 
 def _weighted(table: Floats, shares: Floats) -> Floats:
-    """Compute ``table @ shares`` in pieces small enough that BLAS starts no threads of its own, which would compete with ours."""
+    """Compute ``table @ shares`` in pieces so small that BLAS starts no threads to compete with ours."""
     out = np.empty((len(table), shares.shape[1]), np.float32)
     step = 200_000 // table.size
     for start in range(0, shares.shape[1], step):

@@ -174,7 +174,7 @@ def scene_classes(
 
 
 def quality_bits(view: Mapping[str, Floats], sky: Sky) -> Words:
-    """Return Landsat Collection 2 QA_PIXEL: clear 21824, water 21952, cloud 22280, shadow 23888, dilated cloud 21826."""
+    """Return Landsat Collection 2 QA_PIXEL: clear 21824, water 21952, cloud 22280, shadow 23888, dilated 21826."""
     nir, swir, red = view["nir"], view["swir16"], view["red"]
     water = (swir < 0.045) & (nir < 0.10) & (nir < red * 1.8)
     qa = np.where(water, 21_952, 21_824).astype(np.uint16)

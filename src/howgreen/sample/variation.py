@@ -39,7 +39,7 @@ class Variation:
 
 
 def _far_from(canvas: Canvas, names: tuple[str, ...], cells: int) -> Floats:
-    """Return the distance in metres to the nearest of some materials, by cells, from every tenth pixel of the 1 m map."""
+    """Return the distance in metres to the nearest of some materials, by cell, from every tenth 1 m pixel."""
     sample = canvas.material[5::10, 5::10]
     away = ~np.isin(sample, [CODE[name] for name in names])
     if away.all():
@@ -93,7 +93,7 @@ def make_variation(canvas: Canvas) -> Variation:
 
 
 def relief(fields: Variation, sun: Sun) -> Floats:
-    """Return the light on each cell's slope relative to flat ground (cosine of the angle to the sun, damped by skylight)."""
+    """Return the light on each cell's slope relative to flat ground (cosine to the sun, damped by skylight)."""
     down, right = np.gradient(fields.hills, CELL_M)
     east, south = sun.shadow_per_m
     # The sun's direction is opposite to the shadow's; a slope that rises towards it faces away from it.

@@ -124,7 +124,7 @@ def bqa(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def pixel_qa(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Read the ``pixel_qa`` of Collection 1's surface reflectance (USGS LSDS-1368): one bit per kind, and cirrus confidence (8-9)."""
+    """Read Collection 1's ``pixel_qa`` of surface reflectance (USGS LSDS-1368): a bit per kind, cirrus confidence (8-9)."""
     bits = _whole(values)
     tests = [bits & 1 == 1, bits >> 5 & 1 == 1, bits >> 8 & 3 == 3, bits >> 3 & 1 == 1, bits >> 4 & 1 == 1,
              bits >> 2 & 1 == 1]  # fmt: skip
@@ -169,7 +169,7 @@ def clear_numbers(kind: str) -> list[float]:
 
 
 def never_clear(kind: str, values: npt.NDArray[Any]) -> Caution | None:
-    """Warn if a mask (y, x) holds none of the values its user calls clear, and list its values; None for any other mask."""
+    """Warn if a mask (y, x) has none of the values its user calls clear, listing its values; None for any other mask."""
     clear = clear_numbers(kind)
     if not clear or np.isin(values, clear).any():
         return None

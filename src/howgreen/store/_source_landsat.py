@@ -41,7 +41,7 @@ def metadata_files(path: Path) -> list[Path]:
 
 
 def loose_files(path: Path) -> list[list[Path]]:
-    """List each product's bands, by file name, in a folder without a usable MTL file; empty if they are not Landsat's."""
+    """List each product's bands by file name, in a folder without a usable MTL file; empty if not Landsat's."""
     products: dict[str, list[Path]] = {}
     for file in sorted(one for one in path.iterdir() if one.suffix.lower() in {".tif", ".tiff"} and one.is_file()):
         if is_landsat_file(file):
@@ -50,7 +50,7 @@ def loose_files(path: Path) -> list[list[Path]]:
 
 
 def source(file: Path, options: Options) -> Source:
-    """Return the scene of a Landsat MTL file and its folder; time, scale and offset are the product's own unless ``options`` differ.
+    """Return the scene of a Landsat MTL file and its folder, with its own time, scale and offset unless ``options`` differ.
 
     Raises
     ------

@@ -119,7 +119,7 @@ def scene_at(root: Path, file: Path) -> Scene | None:
 
 
 def as_stored(file: Path) -> tuple[dict[str, Any], bool]:
-    """Return the properties of an item file, and whether all its files match them; empty and False if it cannot be read."""
+    """Return an item file's properties, and whether all its files match them; empty and False if it is unreadable."""
     if not file.is_file():
         return {}, False
     try:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 OLD_LANDSAT_NODATA = -9999
 FINER_PX = 0.75
-"""If near-infrared pixels are smaller than this share of red's, the band is Landsat's panchromatic one, of half the size."""
+"""If near-infrared pixels are smaller than this share of red's, the band is Landsat's panchromatic one, of half the
+size."""
 SAMPLE_PX = 256
 """Side of the sample used to distinguish decibels from power."""
 
@@ -265,7 +266,7 @@ def _one_mask(bands: Sequence[BandSource], sensor: Sensor) -> list[BandSource]:
 
 
 def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -> tuple[Encoding, str]:
-    """Return a band's scaling to reflectance, by its own tags, and its source: ``metadata``, ``option`` or ``default``."""
+    """Return a band's scaling to reflectance by its tags, and its source: ``metadata``, ``option`` or ``default``."""
     index, sensor = one.index - 1, naming.sensor
     is_float = dataset.dtypes[index].startswith("float")
     own_scale, own_offset = dataset.scales[index], dataset.offsets[index]
@@ -288,7 +289,7 @@ def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -
 
 
 def _old_landsat(dataset: Any, index: int, naming: Naming) -> bool:
-    """Detect pre-Collection 2 Landsat, scaled by 1e-4: by name, else by signed integers, which Collection 2 does not use."""
+    """Detect pre-Collection 2 Landsat, scaled by 1e-4: by name, else by signed integers, absent from Collection 2."""
     if naming.sensor is not LANDSAT or naming.collection == 2:
         return False
     return naming.collection == 1 or dataset.dtypes[index] == "int16"
@@ -309,7 +310,7 @@ def _nodata(dataset: Any, index: int, naming: Naming, options: Options) -> float
 
 
 def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[float, float], options: Options) -> str:
-    """Return the unit of a radar band: as declared by the user or the file, else inferred from a sample of its pixels."""
+    """Return the unit of a radar band: declared by the user or the file, else inferred from a sample of pixels."""
     if options.unit is not None:
         units = {"db": DECIBEL, "power": POWER}
         if options.unit.lower() not in units:

@@ -167,7 +167,7 @@ def _check_degrees(dataset: Any, path: Path) -> None:
 
 
 def layers(source: Source, borders: Mapping[GeoBox, npt.NDArray[np.bool_]] | None = None) -> list[Layer]:
-    """List the bands of a scene, each read from its file on demand; ``borders`` as from :func:`howgreen.store.borders.find_borders`."""
+    """List a scene's bands, each read on demand; ``borders`` as from :func:`howgreen.store.borders.find_borders`."""
     keep = _Keep()
 
     def reader(one: BandSource) -> Callable[[], Raster]:
@@ -245,7 +245,7 @@ def doubts_of_mask(source: Source) -> tuple[Caution, ...]:
 def _light(
     source: Source, keep: _Keep, borders: Mapping[GeoBox, npt.NDArray[np.bool_]]
 ) -> tuple[npt.NDArray[np.float32], GeoBox, str]:
-    """Return the reflectance (3, y, x) of OmniCloudMask's input bands, NaN for no data, their grid, and the image's name."""
+    """Return the reflectance (3, y, x) of OmniCloudMask's bands, NaN for no data, their grid, and the image's name."""
     by_name = {one.band: one for one in source.bands}
     lacking = [name for name in omnicloudmask.BANDS if name not in by_name]
     if lacking:

@@ -15,7 +15,7 @@ FEWEST_SHARED = 3
 
 
 def join(older: Sequence[YearAnswer], newer: Sequence[YearAnswer]) -> Join | None:
-    """Estimate the shift between two satellite families from the years both observed; None if fewer than FEWEST_SHARED."""
+    """Estimate the shift between two satellite families from shared years; None if fewer than FEWEST_SHARED."""
     first, second = ({one.year: one for one in answers} for answers in (older, newer))
     years = sorted(first.keys() & second.keys())
     if len(years) < FEWEST_SHARED:

@@ -78,7 +78,7 @@ def _t(df: int) -> float:
 
 
 def theil_sen(years: Sequence[float] | NDArray[np.float64], values: Sequence[float] | NDArray[np.float64]) -> Slope:
-    """Return the median of the slopes between all pairs of years, with its interval at LEVEL (Sen 1968; as in scipy)."""
+    """Return the median slope over all pairs of years, with its interval at LEVEL (Sen 1968; as in scipy)."""
     from scipy.stats import theilslopes
 
     found = theilslopes(np.asarray(values, float), np.asarray(years, float), alpha=LEVEL)

@@ -36,7 +36,8 @@ class Picture:
 
     name: str
     source: Path | str
-    """A local GeoTIFF, or the URL of a map service with ``{z}``, ``{x}``, ``{y}`` (XYZ, WMTS) or ``{bbox}`` (WMS, EPSG:3857)."""
+    """A local GeoTIFF, or the URL of a map service with ``{z}``, ``{x}``, ``{y}`` (XYZ, WMTS) or ``{bbox}`` (WMS,
+    EPSG:3857)."""
     date: str
     """Date given by the user: the estimate refers to it."""
     licence: str
@@ -185,7 +186,7 @@ def on_chip(points: npt.NDArray[np.float64], centre: tuple[float, float], size_m
 
 
 def tiles(shown: Picture, crs: str, centre: tuple[float, float], size_m: float) -> tuple[list[dict[str, Any]], Any]:
-    """Arrange tiles of a map service around a point: URLs with positions as shares of the side, and a function that places points likewise."""
+    """Arrange tiles of a map service around a point: URLs with positions as shares of the side, and a like point locator."""
     move = transformer(crs, "EPSG:3857").transform
     x0, y0 = move(*centre)
     # Mercator stretches: use as many of its metres as cover the wanted metres on the ground.

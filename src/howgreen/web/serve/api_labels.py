@@ -52,7 +52,7 @@ class Look(BaseModel):
 
 
 def offered(settings: Settings) -> bool:
-    """Tell whether visitors may interpret: on the loopback, or with a token. Answers of anonymous passers-by are no basis for an estimate."""
+    """Tell whether visitors may interpret: on the loopback, or with a token. Anonymous answers are no basis for an estimate."""
     return settings.tokens is not None or is_loopback(settings.host)
 
 

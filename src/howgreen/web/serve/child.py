@@ -155,7 +155,7 @@ class _LastWord(threading.Thread):
 
 
 def bound(settings: Settings) -> None:
-    """Limit this process's memory, confine its writes to the server's folder, and lower its priority below pages and tiles."""
+    """Limit this process's memory, confine its writes to the server's folder, and yield to pages and tiles."""
     for name, folder in (("XDG_CACHE_HOME", settings.cache), ("MPLCONFIGDIR", settings.cache / "matplotlib")):
         folder.mkdir(parents=True, exist_ok=True)
         os.environ[name] = str(folder.absolute())
@@ -257,7 +257,7 @@ def _write(result: Any, folder: Path, question: Question, settings: Settings, pr
 
 
 def _add_osm_green(folder: Path, plan: Plan, settings: Settings, tell: Tell) -> None:
-    """Add green areas mapped in the server's extract, as a layer beside the observed green; the answer does not depend on it."""
+    """Add green areas mapped in the server's extract as a layer beside the observed green; the answer works without it."""
     from howgreen.pipeline.osm_green import add_layer
 
     if settings.osm is None or plan.city.synthetic:

@@ -1,4 +1,4 @@
-"""Connections as uvicorn keeps them, with an end to patience: who sends half a request, or does not read, gives way to others."""
+"""Connections of uvicorn with time limits: a client that sends half a request, or does not read, is disconnected."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 HEAD_S = 15.0
-"""In which the head of a request has to arrive."""
+"""Time limit for the head of a request to arrive."""
 STALL_S = 60.0
-"""In which somebody has to read some of what waits for him."""
+"""Time within which a client must read some of the data waiting for it."""
 MOST_EACH = 192
-"""Of one address: an office behind one router needs dozens, and nobody needs all."""
+"""Most connections per address: an office behind one router needs dozens, and nobody needs all."""
 
 
 class Connection(H11Protocol):
     """One connection."""
 
     there: ClassVar[Counter[str] | None] = None
-    """Connections of each address; None where all come from one: that of a proxy of ours."""
+    """Open connections by address; None if all come from one: that of our own proxy."""
     _address = ""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count it, and wait for a request."""
+        """Count the connection, and wait for a request."""
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
         if self.there is not None and address and not is_loopback(address):
@@ -43,7 +43,7 @@ class Connection(H11Protocol):
         self._give(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it off."""
+        """Remove the connection from the count."""
         self._take_back()
         if self.there is not None and self._address:
             self.there[self._address] -= 1
@@ -52,7 +52,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a head; what follows it, the guard bounds."""
+        """Wait for the rest of a head; the guard limits whatever follows."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._take_back()
@@ -60,7 +60,7 @@ class Connection(H11Protocol):
             self._give(HEAD_S)
 
     def pause_writing(self) -> None:
-        """Wait for somebody to read."""
+        """Wait for the client to read."""
         super().pause_writing()
         self._give(STALL_S)
 
@@ -80,7 +80,7 @@ class Connection(H11Protocol):
 
 
 def bounded(settings: Settings) -> type[Connection]:
-    """Make the protocol of one server."""
+    """Make one server's connection class."""
 
     class Counted(Connection):
         there = None if settings.proxies else Counter()

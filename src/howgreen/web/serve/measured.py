@@ -1,4 +1,4 @@
-"""Values of a report's rasters for one pixel or one area, recomputed from its files by the same rules as its figures."""
+"""Values of a report's rasters for one pixel or one area, recomputed by the rules of the report's figures."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ WANTED = "wanted"
 SAID_S = 2.0
 """Interval of the confirmation."""
 SILENT_S = 60.0
-"""Without a confirmation for this long, nobody waits for it: shared folders may propagate a change only after half a minute or so."""
+"""Without a confirmation for this long, nobody waits for it: shared folders may propagate a change only after half a
+minute or so."""
 
 
 def make(plan: Plan, out: Path, scheduler: str, *, language: str) -> None:

@@ -201,7 +201,7 @@ class Guard:
             scope["howgreen.token"] = found
 
     def knows(self, host: str) -> bool:
-        """Tell whether a Host header names this server, against DNS rebinding: a page rebound to our address sends its own host name.
+        """Tell whether a Host header names this server: a page rebound to our address by DNS sends its own name.
 
         On the loopback these are its own names; else any IP address passes, because only names can be rebound.
         """
@@ -218,7 +218,7 @@ class Guard:
         return address.is_loopback or not is_loopback(self._settings.host)
 
     def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
-        """Identify the client by a hash: of its token, else its address; X-Forwarded-For counts only as written by our own proxies."""
+        """Identify the client by the hash of its token, else of its address; X-Forwarded-For counts only from our proxies."""
         if name := scope.get("howgreen.token"):
             who = name
         else:

@@ -35,7 +35,8 @@ OVERZOOM = 2
 """Zoom levels beyond the native one, where pixels keep sharp edges."""
 LOWEST_ZOOM, HIGHEST_ZOOM = 0, 20
 LEVELS_OUT = 1
-"""Zoom levels below the one at which a raster fits into one tile; warping a city for half a hemisphere takes GDAL minutes."""
+"""Zoom levels below the one at which a raster fits into one tile; warping a city for half a hemisphere takes GDAL
+minutes."""
 THREADS = 2
 MOST_WAITING = 256
 """Most tiles waiting to be rendered; more are refused, and requested again."""

@@ -1,4 +1,4 @@
-"""Access tokens in a file that holds only their hashes. A token has 256 random bits, so that a plain hash protects it."""
+"""Access tokens, of which the file holds only hashes. They have 256 random bits, so that a plain hash protects them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a visitor's vector file in a subprocess that may crash harmlessly; its shapes are checked like drawn outlines."""
+"""Read a visitor's vector file in a subprocess that may crash harmlessly; its shapes are checked like drawn ones."""
 
 from __future__ import annotations
 

@@ -227,7 +227,10 @@ class _Running:
         self._tell_progress()
 
     def _tried(self, write: Callable[[], object]) -> bool:
-        """Run a database write, which may be refused for a while; return whether it succeeded. The subprocess ends by itself if that lasts too long."""
+        """Run a database write, which may fail for a while; return whether it succeeded.
+
+        The subprocess ends by itself if that lasts too long.
+        """
         try:
             write()
         except LeaseLostError:
