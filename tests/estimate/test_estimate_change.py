@@ -255,6 +255,24 @@ def test_from_two_images_to_the_area_that_was_lost(changed, tmp_path, capsys):
     assert found["users"]["lost"]["value"] > 0.9
 
 
+def test_a_loss_of_few_pixels_stays_in_the_frame_and_is_told(changed, monkeypatch):
+    """It was left out of both: "pixels that the map calls so: 0 m2", of a map that shows some."""
+    as_it_is = sampling.frame_of_change(changed / "change")
+    (lost,) = (one for one in _classes_of(changed) if one["name"] == "green lost")
+    monkeypatch.setattr(sampling, "FEWEST_PIXELS", 300)
+    few = sampling.frame_of_change(changed / "change")
+    assert few.change.strata == ("beside", "kept", "neither")
+    assert few.change.area_m2 == as_it_is.change.area_m2
+    assert few.change.small_m2 == {"lost": pytest.approx(lost["area_m2"])}
+    drawn = draw(few, looks=100, seed=1)
+    answers = [Answer(unit=one.unit, reader="ann", dots={"kept": one.asked.count("1")}) for one in drawn.units]
+    assert evaluate_change(drawn, answers).mapped_m2 == {"lost": pytest.approx(lost["area_m2"]), "gained": 0}
+
+
+def _classes_of(folder: Path) -> list[dict]:
+    return json.loads((folder / "change" / "summary.json").read_text(encoding="utf-8"))["classes"]
+
+
 def looked_at(changed: Path, out: Path) -> Path:
     """A sample of the change, read whole, and estimated."""
     assert call("sample", "--change", changed / "change", "--looks", 100, "--out", out) == 0

@@ -85,7 +85,10 @@ def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluati
     return ChangeEvaluation(
         areas={kind: _area(value, stratum, sample) for kind, value in values.items()},
         mapped_m2={
-            kind: float(weights[names.index(kind)] * change.area_m2) if kind in names else 0.0 for kind in CHANGED_KINDS
+            kind: float(weights[names.index(kind)] * change.area_m2)
+            if kind in names
+            else change.small_m2.get(kind, 0.0)
+            for kind in CHANGED_KINDS
         },
         users={kind: accuracy.users[kind] for kind in CHANGED_KINDS if kind in accuracy.users},
         producers={kind: accuracy.producers[kind] for kind in CHANGED_KINDS if kind in accuracy.producers},

@@ -34,6 +34,8 @@ class ChangeFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     before: str
     """Days of the images, for people."""
     after: str
+    small_m2: dict[str, float] = {}
+    """Mapped loss or gain of too few pixels for a stratum, which lies in the stratum beside change."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,6 +139,8 @@ def digest_of(sample: Sample) -> str:
     for name in ("change", "strata", "howgreen", "systematic_effect"):
         if not plain[name]:
             del plain[name]
+    if "change" in plain and not plain["change"]["small_m2"]:
+        del plain["change"]["small_m2"]
     for unit in plain["units"]:
         if not unit["inclusion"]:
             del unit["inclusion"]

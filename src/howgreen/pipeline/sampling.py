@@ -47,7 +47,7 @@ CHANGE_LOOKS = 200
 BESIDE_PX = 3
 """Ground within this distance of mapped change is a stratum of its own."""
 FEWEST_PIXELS = 10
-"""Smallest stratum, in pixels; a smaller one is left out of the frame."""
+"""Smallest stratum, in pixels; smaller mapped change lies in the stratum beside change, any other is left out of the frame."""
 PLAN = "plan.json"
 """In a sample folder: the plan that made the map; it can be run again."""
 OTHERS = "other-programs"
@@ -191,10 +191,12 @@ def frame_of_change(folder: Path) -> Frame:
     lost, gained = (codes == named["green lost"], codes == named["green gained"])
     compared = codes != NOT_COMPARED
     beside = binary_dilation(lost | gained, iterations=BESIDE_PX) & compared & ~lost & ~gained
-    parts = {"lost": lost, "gained": gained, BESIDE: beside}
+    parts = {"lost": lost, "gained": gained}
+    small = {name: part for name, part in parts.items() if 0 < part.sum() < FEWEST_PIXELS}
+    parts[BESIDE] = np.any([beside, *small.values()], axis=0)
     rest = compared & ~lost & ~gained & ~beside
     parts |= {"kept": rest & (green >= HALF_GREEN), "neither": rest & (green < HALF_GREEN)}
-    parts = {name: part for name, part in parts.items() if part.sum() >= FEWEST_PIXELS}
+    parts = {name: part for name, part in parts.items() if part.sum() >= FEWEST_PIXELS and name not in small}
     whole = np.any(list(parts.values()), axis=0)
     strata = np.select(list(parts.values()), range(len(parts)), default=0).astype(np.intp)
     return Frame(
@@ -212,6 +214,7 @@ def frame_of_change(folder: Path) -> Frame:
             area_m2=float(summary.compared_m2 * whole.sum() / compared.sum()),
             before=_days(summary.before),
             after=_days(summary.after),
+            small_m2={name: float(summary.compared_m2 * part.sum() / compared.sum()) for name, part in small.items()},
         ),
         strata=strata,
         howgreen=__version__,
