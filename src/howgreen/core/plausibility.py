@@ -2,14 +2,14 @@
 
 Four signs reveal wrong numbers:
 
-* **Ends.** The bright and the dark end of a band: half of the ground does not reflect more than three quarters of the light, one
-  pixel in a hundred of any land reflects a quarter of the near-infrared, a tenth of it is not darker than black.
-* **The dark end of all visible bands.** Vegetation, water and shade reflect less than 0.05. Where not one of them has a twentieth
-  darker than 0.095, an offset was left in (Sentinel-2's +1000, Landsat's missing -0.2), or the land is bare and bright.
-* **Gaps.** Sentinel-2's reflectance comes in steps of 0.0001 (or of a rounder number). Where numbers between the darkest and the brightest
-  never occur, they were multiplied, and how far those that occur lie apart (or how many are left out) tells by how much.
-* **The brightest ground.** Roofs, streets, sand and dry soil have smooth spectra. A band that is twice as bright there as it should be
-  beside the others has another scale than they have.
+* **Ends.** The bright and the dark end of a band: the median of the ground is not above three quarters, one pixel in a hundred
+  of any land reflects a quarter of the near-infrared, and a tenth of it is not below zero.
+* **The dark end of all visible bands.** Vegetation, water and shade reflect less than 0.05. If no visible band has a twentieth of
+  its pixels below 0.095, an offset remains (Sentinel-2's +1000, Landsat's missing -0.2), or the land is bare and bright.
+* **Gaps.** Sentinel-2's reflectance has steps of 0.0001 (or of a rounder number). If numbers between the darkest and the brightest
+  never occur, all were multiplied, by a factor that follows from the spacing of those that occur (or from the share missing).
+* **The brightest ground.** Roofs, streets, sand and dry soil have smooth spectra. A band twice as bright there as its neighbours
+  predict has a scale of its own.
 """
 
 from __future__ import annotations

@@ -161,13 +161,13 @@ def _check_shapefile(path: Path, size: int) -> None:
 
 
 def _check_geopackage(path: Path) -> None:
-    """Refuse one that computes what it holds: the query of a view, or of a column, can run for ever or fill the memory."""
+    """Refuse computed content: the query of a view, or of a generated column, can run forever or exhaust memory."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
             made = file.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
             layers = {row[0].lower() for row in file.execute("SELECT table_name FROM gpkg_geometry_columns")}
     except (sqlite3.Error, AttributeError, UnicodeError):
-        return  # its own reader says what is wrong with it
+        return  # the format's own reader reports the fault
     for kind, name, sql in made:
         computed = kind == "view" or _COMPUTED.search(sql or "")
         if str(name).lower() in layers and computed:

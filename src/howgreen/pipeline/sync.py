@@ -60,7 +60,7 @@ def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress
     everything
         Also save scenes that were found but not used.
     progress
-        Told ``("MiB of pixels", done, in all)``.
+        Called with ``("MiB of pixels", done, in all)``.
 
     Raises
     ------

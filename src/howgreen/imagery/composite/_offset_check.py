@@ -4,12 +4,12 @@ Sentinel-2 products differ by an offset of 1000 DN (0.1 reflectance) since proce
 removed it or not, and said so or not. A wrong offset changes every answer and is visible in none, so the reflectance
 itself is tested, on coarse pixels that the mask calls clear:
 
-* **Negative ground.** Some dark pixels come out slightly below zero after atmospheric correction; a tenth of all
-  does not. It means that an offset was subtracted twice (a share of 30 % is an error, 10 % a warning).
-* **No dark pixel.** Vegetation, water and shade reflect less than 0.05 of the visible light; where even the darkest
-  hundredth reflects 0.09 or more in every visible band, an offset was not subtracted. Bright deserts have no
-  dark pixel either, so this alone is a warning; it is an error where other dates of the same sensor and the same
-  ground show the darkest hundredth 0.06 lower. A neighbouring tile, or the other half of a strip, is other ground.
+* **Negative ground.** Atmospheric correction leaves some dark pixels slightly below zero, but not a tenth of all. Such
+  a share means that an offset was subtracted twice (30 % is an error, 10 % a warning).
+* **No dark pixel.** Vegetation, water and shade reflect less than 0.05 of the visible light; if even the 1st percentile
+  is 0.09 or more in every visible band, an offset was not subtracted. Bright deserts have no dark pixel either, so
+  this alone is a warning; it is an error if the 1st percentile is 0.06 lower on other dates of the same sensor and
+  the same ground. A neighbouring tile, or the other half of a strip, is other ground.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ UNEVEN = 0.6
 """Spread (10th to 90th percentile of the pixels) of one date's excess light over another, relative to its median: less indicates an
 offset."""
 SAME_GROUND = 0.5
-"""Scenes are of the same ground when they share this much of their joint outline."""
+"""Least overlap of two scenes of the same ground, as a share of their joint outline."""
 
 
 def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:

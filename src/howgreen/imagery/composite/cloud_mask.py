@@ -5,12 +5,12 @@ Three steps, each using only the pixel and a few metres around it, so that block
 1. **Decode** the sensor's codes into *no data*, *cloud* and *doubtful* (shadow, snow, all of Landsat's bits,
    which its producer has dilated already).
 2. **Vote over dates.** Masks flag bright roofs as cloud or snow, and deep shade beside buildings as cloud shadow,
-   on nearly every date: they take out exactly what is grey and push the green ratio up. Real clouds move, and
-   what lies below looks different without them. So where at least two thirds of at least four dates are
-   flagged, a flagged date is kept if its reflectance agrees with the middle of all dates (within 0.015 + 12 %,
-   in up to three bands), at least four dates and two thirds of them agree, and every unflagged date agrees too.
-3. **Buffer** of 40 m around clouds of at least 60 m, whose thin rims Sentinel-2's mask leaves in. Pixels flagged
-   on two thirds of at least four dates do not grow: those are roofs, not clouds.
+   on nearly every date: this removes exactly the grey surfaces and raises the green ratio. Real clouds move, and
+   the ground looks different without them. So where at least two thirds of at least four dates are flagged, a
+   flagged date is kept if its reflectance agrees with the median of all dates (within 0.015 + 12 %, in up to
+   three bands), at least four dates and two thirds of them agree, and every unflagged date agrees too.
+3. **Buffer** clouds of at least 60 m by 40 m, since Sentinel-2's mask misses their thin edges. Pixels flagged on
+   two thirds of at least four dates are not buffered: those are roofs, not clouds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SMALLEST_CLOUD_M = 60
 FEWEST_VOTES = 4
 """Dates required for a vote."""
 TOLERANCE, TOLERANCE_PART = 150, 0.12
-"""Agreement of codes (1e-4 reflectance): 0.015 + 12 % of the middle."""
+"""Agreement of codes (1e-4 reflectance): 0.015 + 12 % of the median."""
 
 Bools = NDArray[np.bool_]
 

@@ -137,7 +137,7 @@ class Image:
         return replace(self, hidden=hidden)
 
     def _shown(self, index: int, window: Window) -> NDArray[np.bool_]:
-        """Where the mask shows pixels of a window."""
+        """Find the pixels of a window that the mask shows."""
         dataset, where = self.dataset, RasterioWindow.from_slices(*window.slices)
         if self.beside is not None and self.beside.hides(index):
             return self.beside.shown(index, window)
