@@ -1,4 +1,4 @@
-"""The grid of a city, and the test which of its pixels have their centre inside a shape."""
+"""The pixel grid of a city, and the test for pixels with their centre inside a shape."""
 
 from __future__ import annotations
 

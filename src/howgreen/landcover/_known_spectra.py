@@ -43,7 +43,7 @@ ALIKE = 0.02
 """If the predictions for all known surfaces lie within this range, the model gives one answer for everything."""
 FAR_DARK, FAR_BRIGHT = 0.005, 0.95
 """Reflectances for half of a tile, to test whether distant pixels matter: all bands dark, all bright, or only the visible or
-only the infrared ones so, since normalisation over a tile may use a band index."""
+only the infrared ones so, since a model may normalise a band index over the tile."""
 VISIBLE = ("blue", "green", "red", "rededge1")
 TILE_WIDE = 0.1
 """If the green fraction moves by more than this when only distant pixels change, it depends on the whole tile."""

@@ -1,4 +1,4 @@
-"""The figures of a change as typed values: what ``howgreen change`` writes as JSON, and what its schema is made from."""
+"""The figures of a change as typed values: the JSON that ``howgreen change`` writes, and the source of its schema."""
 
 from __future__ import annotations
 

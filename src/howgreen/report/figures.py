@@ -1,4 +1,4 @@
-"""The figures of a result as typed values: what ``summary.json`` holds, and what its schema is made from."""
+"""The figures of a result as typed values: the contents of ``summary.json``, and the source of its schema."""
 
 from __future__ import annotations
 

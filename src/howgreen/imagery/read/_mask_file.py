@@ -110,7 +110,7 @@ class MaskFile:
             self._dataset.close()
 
     def _told(self, index: int) -> bool:
-        """Tell whether the image itself marks a band's pixels without data; a nodata value is enough to skip a request, but not a look at a folder."""
+        """Tell whether the image itself marks a band's empty pixels; a nodata value saves a request, but not a look at a folder."""
         image = self._image
         if self._remote is not None and image.nodatavals[index - 1] is not None:
             return True
