@@ -1,6 +1,6 @@
 """The pictures that the page's map can overlay on the photo, in one list.
 
-To add one, append a :class:`MapLayer` in :func:`map_layers`; button, picture, legend and print follow from it.
+To add one, yield a :class:`MapLayer` in :func:`map_layers`; button, picture, legend and print follow from it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from howgreen.report import _pictures, shades
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from howgreen.core.types import Result
     from howgreen.report._language import Language
     from howgreen.report._pictures import Preview
@@ -45,82 +47,73 @@ class MapLayer:
     legend: Legend
 
 
-def map_layers(result: Result, preview: Preview, language: Language) -> list[MapLayer]:
-    """List the pictures, the initial one (also without JavaScript) first."""
+def map_layers(result: Result, preview: Preview, language: Language) -> Iterator[MapLayer]:
+    """Yield the pictures, the initial one (also without JavaScript) first."""
     _ = language.gettext
     water = result.landcover.water_codes
     wet = np.isin(preview.label, water).any()
-    made = [
-        MapLayer(
-            key="fraction",
-            title=_("Green share"),
-            alt=_("Map of the green share, from light (none) to dark (all)"),
-            picture=_pictures.png(_pictures.fraction_picture(preview, water)),
-            legend=Legend(
-                title=_("Green share of each pixel"),
-                ramp=ramp(shades.RAMP),
-                ends=("0", language.digits(0.5), language.percent(1.0)),
-                keys=((shades.WATER, _("water, not counted")),) if wet else (),
-            ),
+    yield MapLayer(
+        key="fraction",
+        title=_("Green share"),
+        alt=_("Map of the green share, from light (none) to dark (all)"),
+        picture=_pictures.png(_pictures.fraction_picture(preview, water)),
+        legend=Legend(
+            title=_("Green share of each pixel"),
+            ramp=ramp(shades.RAMP),
+            ends=("0", language.digits(0.5), language.percent(1.0)),
+            keys=((shades.WATER, _("water, not counted")),) if wet else (),
         ),
-        MapLayer(
-            key="classes",
-            title=_("Classes"),
-            alt=_("Map of land cover classes"),
-            picture=_pictures.png(_pictures.classes_picture(preview, result.card.classes)),
-            legend=Legend(title=_("Classes"), keys=_class_keys(result, language)),
-        ),
-    ]
+    )
+    yield MapLayer(
+        key="classes",
+        title=_("Classes"),
+        alt=_("Map of land cover classes"),
+        picture=_pictures.png(_pictures.classes_picture(preview, result.card.classes)),
+        legend=Legend(title=_("Classes"), keys=_class_keys(result, language)),
+    )
     unsure = _pictures.uncertainty_picture(preview, water)
     if unsure is not None:
         most = round(100 * shades.UNSURE_MOST)
-        made.append(
-            MapLayer(
-                key="uncertainty",
-                title=_("Uncertainty"),
-                alt=_("Map of how unsure the green share is, from light (sure) to dark"),
-                picture=_pictures.png(unsure),
-                legend=Legend(
-                    title=_("Uncertainty of each pixel’s share (standard error)"),
-                    ramp=ramp(shades.UNSURE_RAMP),
-                    ends=("0", f"±{most // 2}", _("±%(most)s points or more") % {"most": most}),
-                ),
-            )
+        yield MapLayer(
+            key="uncertainty",
+            title=_("Uncertainty"),
+            alt=_("Map of how unsure the green share is, from light (sure) to dark"),
+            picture=_pictures.png(unsure),
+            legend=Legend(
+                title=_("Uncertainty of each pixel’s share (standard error)"),
+                ramp=ramp(shades.UNSURE_RAMP),
+                ends=("0", f"±{most // 2}", _("±%(most)s points or more") % {"most": most}),
+            ),
         )
     if preview.seen_at_all:
         most = shades.CLEAR_MOST
         dates = [str(n) if n < most else _("%(n)s or more") % {"n": n} for n in range(1, most + 1)]
-        made.append(
-            MapLayer(
-                key="clear",
-                title=_("Seen how often"),
-                alt=_("Map of how many dates showed each pixel clearly, from light (one) to dark"),
-                picture=_pictures.png(_pictures.clear_picture(preview)),
-                legend=Legend(
-                    title=_("Dates that showed each pixel clearly"),
-                    keys=tuple(zip(shades.CLEAR_RAMP[1:], dates, strict=True)),
-                ),
-            )
+        yield MapLayer(
+            key="clear",
+            title=_("Seen how often"),
+            alt=_("Map of how many dates showed each pixel clearly, from light (one) to dark"),
+            picture=_pictures.png(_pictures.clear_picture(preview)),
+            legend=Legend(
+                title=_("Dates that showed each pixel clearly"),
+                keys=tuple(zip(shades.CLEAR_RAMP[1:], dates, strict=True)),
+            ),
         )
     if preview.radar is not None:
-        made.append(
-            MapLayer(
-                key="radar",
-                title=_("Radar"),
-                alt=_("Radar picture: woods green, houses pink and white, fields and bare ground blue, water black"),
-                picture=_pictures.jpeg(shades.radar_rgb(preview.radar)),
-                legend=Legend(
-                    title=_("Radar (Sentinel-1): VV red, VH green, VV over VH blue"),
-                    keys=(
-                        ("#7fbf4d", _("woods")),
-                        ("#f2b6e8", _("houses")),
-                        ("#6a3fe0", _("fields and bare ground")),
-                        ("#000014", _("water")),
-                    ),
+        yield MapLayer(
+            key="radar",
+            title=_("Radar"),
+            alt=_("Radar picture: woods green, houses pink and white, fields and bare ground blue, water black"),
+            picture=_pictures.jpeg(shades.radar_rgb(preview.radar)),
+            legend=Legend(
+                title=_("Radar (Sentinel-1): VV red, VH green, VV over VH blue"),
+                keys=(
+                    ("#7fbf4d", _("woods")),
+                    ("#f2b6e8", _("houses")),
+                    ("#6a3fe0", _("fields and bare ground")),
+                    ("#000014", _("water")),
                 ),
-            )
+            ),
         )
-    return made
 
 
 def ramp(colours: tuple[str, ...]) -> tuple[str, ...]:

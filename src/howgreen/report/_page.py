@@ -62,7 +62,7 @@ def page(
             "created": found["provenance"].get("created"),
             "topics": TOPICS,
             "map": _map(preview, photo, lines),
-            "layers": map_layers(result, preview, language),
+            "layers": list(map_layers(result, preview, language)),
             "cells": for_page(
                 preview.cells, result.landcover.grid, result.card, found, _pixels(lines, preview, result)
             ),
