@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -359,23 +359,19 @@ def for_plan(model: Model, plan: Plan) -> Model:
 
 def model_warnings(
     card: ModelCard, *, resolution_m: float, city: City | None = None, scenes: Sequence[Scene] = ()
-) -> tuple[Caution, ...]:
-    """List doubts about a model on a city's images with pixels of ``resolution_m`` metres; empty if it fits them."""
-    warnings = []
+) -> Iterator[Caution]:
+    """Yield doubts about a model on a city's images with pixels of ``resolution_m`` metres; empty if it fits them."""
     far = elsewhere(card, city=city, scenes=scenes) if city else ""
     if far:
         text = f"model {card.name} is used {far}: what it says there was never checked, and there is no interval"
-        warnings.append(Caution("model-elsewhere", text))
+        yield Caution("model-elsewhere", text)
     larger = max(card.resolution_m, resolution_m) / min(card.resolution_m, resolution_m)
     if larger >= SAME_RESOLUTION:
-        warnings.append(
-            Caution(
-                "model-other-pixels",
-                f"model {card.name} was made for pixels of {card.resolution_m:g} m and is used on {resolution_m:g} m, on which "
-                "it was not scored",
-            )
+        yield Caution(
+            "model-other-pixels",
+            f"model {card.name} was made for pixels of {card.resolution_m:g} m and is used on {resolution_m:g} m, on which "
+            "it was not scored",
         )
     if not any(is_water(cls) for cls in card.classes):
         text = f"model {card.name} has no class water: rivers and lakes count as land"
-        warnings.append(Caution("model-blind-to-water", text))
-    return tuple(warnings)
+        yield Caution("model-blind-to-water", text)

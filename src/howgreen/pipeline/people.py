@@ -99,7 +99,7 @@ def people_near_green(
     mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
     around, rasters = _surroundings(ground, cells, result, mapped, given)
     zones = [people.figures(zone, around) for zone in cells.zones]
-    cautions = _doubts(city, zones[0], source, year, fit, named=given.column or source)
+    cautions = tuple(_doubts(city, zones[0], source, year, fit, named=given.column or source))
     warn(*cautions)
     if check is not None:
         check()
@@ -340,23 +340,19 @@ def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str
 
 def _doubts(
     city: City, whole: people.PeopleFigures, source: str, year: int | None, fit: _Fit, *, named: str
-) -> tuple[Caution, ...]:
+) -> Iterator[Caution]:
     covered, alike = fit
-    found = [*doubts(source, whole.people, city, covered=covered, alike=alike), *of_density(named)]
+    yield from doubts(source, whole.people, city, covered=covered, alike=alike)
+    yield from of_density(named)
     if year is None:
-        found.append(
-            Caution(
-                "population-doubtful", f"{source}: does not say of which year it is; give it with --population-year"
-            )
+        yield Caution(
+            "population-doubtful", f"{source}: does not say of which year it is; give it with --population-year"
         )
     if whole.used < 0.99 * whole.people:
-        found.append(
-            Caution(
-                "low-share-seen",
-                f"around {whole.people - whole.used:,.0f} of {whole.people:,.0f} people no land was seen: they are in no figure",
-            )
+        yield Caution(
+            "low-share-seen",
+            f"around {whole.people - whole.used:,.0f} of {whole.people:,.0f} people no land was seen: they are in no figure",
         )
-    return tuple(found)
 
 
 def _cell_table(cells: people.Cells, around: people.Surroundings) -> dict[str, npt.NDArray[np.float64]]:

@@ -19,6 +19,8 @@ from howgreen.measure.populated import People, populated
 from howgreen.report.figures import PopulatedFigures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from howgreen.core.types import City
@@ -128,7 +130,7 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
 
 def doubts(
     source: str, people: float, city: City, *, covered: float = 1.0, alike: float | None = None
-) -> tuple[Caution, ...]:
+) -> Iterator[Caution]:
     """Yield doubts about the population inside the limits: its number against the known one, its density, its coverage, its evenness.
 
     Parameters
@@ -143,16 +145,15 @@ def doubts(
     ImageError
         The density is impossible.
     """
-    found = []
     if covered < LEAST_COVERED:
         text = f"{source} reaches over {100 * covered:.0f} % of the limits; nobody is counted beyond"
-        found.append(Caution("population-doubtful", text))
+        yield Caution("population-doubtful", text)
     if alike is not None:
         text = (
             f"{source} holds {alike:g} in all cells with people: they are spread evenly over what is settled, or these are no counts, but marks "
             "of where it is settled"
         )
-        found.append(Caution("population-doubtful", text))
+        yield Caution("population-doubtful", text)
     by_km2 = people / (city.area_m2 / 1e6)
     if by_km2 > IMPOSSIBLE:
         raise ImageError(
@@ -163,15 +164,14 @@ def doubts(
             f"{source} has {by_km2:,.0f} people per km² inside the limits, more than any city; are its numbers people per cell, and not a "
             "density?"
         )
-        found.append(Caution("population-doubtful", plain(text)))
+        yield Caution("population-doubtful", plain(text))
     known = city.population
     if known is not None and known.count and not 1 / MOST_APART < people / known.count < MOST_APART:
         text = (
             f"{source} has {people:,.0f} people inside the limits, and {known.source} has {known.count:,} ({known.year}); "
             "are its numbers people per cell, and not a density?"
         )
-        found.append(Caution("population-doubtful", plain(text)))
-    return tuple(found)
+        yield Caution("population-doubtful", plain(text))
 
 
 def of_density(name: str) -> tuple[Caution, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,7 +155,7 @@ def over_years(
             else:
                 answers.append(_year(result.stats, result, year, name))
     found = _trend(city, answers, options, gaps)
-    cautions = _doubts(found, gaps)
+    cautions = tuple(_doubts(found, gaps))
     warn(*cautions)
     if check is not None:
         check()
@@ -228,40 +228,30 @@ LEAST_SEEN = 0.9
 FEWEST_DATES = 3
 
 
-def _doubts(found: Trend, gaps: list[tuple[int, str, str]]) -> tuple[Caution, ...]:
+def _doubts(found: Trend, gaps: list[tuple[int, str, str]]) -> Iterator[Caution]:
     """Yield what may cause a slope, or hide one."""
-    cautions = []
     answers = [point.answer for point in found.points]
     little = [str(a.year) for a in answers if a.observed_ratio < LEAST_SEEN]
     if little:
-        cautions.append(
-            Caution(
-                "low-share-seen",
-                f"in {', '.join(little)} less than {LEAST_SEEN:.0%} of the land was seen: these years may differ by that alone",
-            )
+        yield Caution(
+            "low-share-seen",
+            f"in {', '.join(little)} less than {LEAST_SEEN:.0%} of the land was seen: these years may differ by that alone",
         )
     few = [str(a.year) for a in answers if len(a.days) < FEWEST_DATES]
     if few:
-        cautions.append(
-            Caution(
-                "few-dates",
-                f"{', '.join(few)}: fewer than {FEWEST_DATES} dates, so that one mown or dry day may make the year; ask for more --months",
-            )
+        yield Caution(
+            "few-dates",
+            f"{', '.join(few)}: fewer than {FEWEST_DATES} dates, so that one mown or dry day may make the year; ask for more --months",
         )
     for name, shared in found.unjoined.items():
-        cautions.append(
-            Caution(
-                "mixed-satellites",
-                f"{name} is left out: it shares {words.plain(words.count(shared, 'year'))} with the next satellites, of "
-                f"{trend.FEWEST_SHARED} that are needed to join them",
-            )
+        yield Caution(
+            "mixed-satellites",
+            f"{name} is left out: it shares {words.plain(words.count(shared, 'year'))} with the next satellites, of "
+            f"{trend.FEWEST_SHARED} that are needed to join them",
         )
     missing = sorted({year for year, _, _ in gaps} - {a.year for a in answers})
     if missing:
-        cautions.append(
-            Caution("image-left-out", f"no clear image in {', '.join(map(str, missing))}: a gap in the series")
-        )
-    return tuple(cautions)
+        yield Caution("image-left-out", f"no clear image in {', '.join(map(str, missing))}: a gap in the series")
 
 
 def _figures(
