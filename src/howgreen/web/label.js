@@ -208,7 +208,9 @@ function listen() {
 // The words stand beside this page, in four languages; those that were chosen on the server's other page, else the browser's.
 async function speak() {
   const all = await ask("label-words.json");
-  const wanted = [localStorage.getItem("howgreen-language"), ...navigator.languages].filter(Boolean).map((one) => one.slice(0, 2));
+  let chosen = null;
+  try { chosen = localStorage.getItem("howgreen-language"); } catch { /* a browser that keeps nothing */ }
+  const wanted = [chosen, ...navigator.languages].filter(Boolean).map((one) => one.slice(0, 2));
   const language = wanted.find((one) => one in all) ?? "en";
   words = all[language];
   document.documentElement.lang = language;
@@ -219,6 +221,8 @@ async function speak() {
 
 async function start() {
   await speak();
+  const answer = location.pathname.match(/^\/label\/([0-9a-f]{64})\//);  // on a server, from whose answer one came
+  if (answer) { $("answer").href = `/#r=${answer[1]}`; $("answer").hidden = false; }
   state = await ask("state.json");
   size = state.sizes[matchMedia("(max-width: 760px)").matches ? 0 : 1];  // a dot must be seen on a small screen too
   listen();

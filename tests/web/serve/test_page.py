@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -60,9 +61,11 @@ def serving(data: Path, *options: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The demo: Sampleton alone, offline."""
-    with serving(tmp_path_factory.mktemp("serve"), "--demo") as address:
+def address(tmp_path_factory, request):
+    """The demo: Sampleton alone, offline; on PostgreSQL where HOWGREEN_PAGE_DATABASE says so."""
+    wanted = os.environ.get("HOWGREEN_PAGE_DATABASE", "sqlite")
+    database = ["--database", request.getfixturevalue("postgres")] if wanted == "postgresql" else []
+    with serving(tmp_path_factory.mktemp("serve"), "--demo", *database) as address:
         yield address
 
 
@@ -313,7 +316,9 @@ def test_a_measurement_survives_a_reload_and_can_be_stopped(open_tab, address):
     tab.wait_for_selector("h1:has-text('to be stopped')")
     if tab.locator("text=Stop measuring").count():
         tab.click("text=Stop measuring")
-        tab.wait_for_selector("text=Ask again")
+        tab.click("text=Ask again")
+        tab.wait_for_selector("button.go:enabled")
+        assert tab.input_value("#own-name") == "to be stopped"
 
 
 def test_answers_stand_side_by_side_at_one_scale(open_tab, address, sampleton):
@@ -359,7 +364,7 @@ def test_places_are_looked_at_from_the_answer_and_the_estimate_leads(open_tab, a
     assert looked == "all"
     state = told(f"{address}/results/{sampleton}/sample")
     assert (state["looked"], state["readers"]) == (60, 1)
-    tab.goto(f"{address}/#r={sampleton}")
+    tab.click("text=Back to the map")
     tab.wait_for_selector(".number")
     shown = round(100 * state["estimate"]["ratio"])
     assert tab.text_content(".number").startswith(str(shown))
@@ -408,6 +413,24 @@ def test_dark_and_on_paper(open_tab, address, sampleton):
     shot(tab, "paper")
     SHOTS.mkdir(parents=True, exist_ok=True)
     tab.pdf(path=SHOTS / "paper.pdf", format="A4", print_background=True)
+
+
+@pytest.mark.slow
+def test_a_visitor_of_one_server_is_answered_by_the_worker_of_another(open_tab, postgres, tmp_path):
+    """Two servers on one PostgreSQL: one has the pages, the other works; who works is stopped in the middle."""
+    (tmp_path / "work").mkdir()
+    shared = ["--demo", "--database", postgres, "--data", str(tmp_path / "data")]
+    with serving(tmp_path, *shared, "--workers", "0") as address:
+        found = told(f"{address}/places?q=sampleton")["places"][0]["id"]
+        tab = open_tab(address, f"#p={found}")
+        tab.click("button.go:enabled")
+        tab.wait_for_selector(".state:has-text('In line: number 1.'), .state:has-text('nobody works')")
+        with serving(tmp_path / "work", *shared):
+            tab.wait_for_selector(".stages li")
+        tab.wait_for_selector(".state:has-text('In line: number 1.'), .state:has-text('nobody works')")
+        with serving(tmp_path / "work", *shared):
+            tab.wait_for_selector(".number")
+        tab.close()
 
 
 @pytest.mark.real

@@ -421,6 +421,30 @@ def test_with_tokens_only_who_has_one_may_ask(make_rig, tmp_path):
         assert client.get("/jobs", headers=token_headers(token)).status_code == 401, "void at once"
 
 
+def test_a_readers_name_is_whose_token_answered_under_it_first(make_rig, tmp_path):
+    file = tmp_path / "tokens.txt"
+    headers = token_headers(add_token(file, name="ann"))
+    rig = make_rig(tmp_path / "data", tokens=file)
+    result = "a" * 64
+    folder = rig.settings.samples / result
+    folder.mkdir(parents=True)
+    (folder / "sample.json").write_text("{}")
+    labels = rig.app.state.service.labels
+    assert labels.own(result, "Ann", "one")
+    assert labels.own(result, "Ann", "one")
+    assert not labels.own(result, "ann", "two")
+    assert labels.may_read(result, "bob", "two")
+    assert len(list(folder.glob("owner-*"))) == 1
+    with rig.client() as client:
+        for name in ("Ann", "ann", "Ann@together"):
+            refusal(client.get(f"/label/{result}/{name}/", headers=headers), 403, "under this name")
+            reply = client.post(f"/label/{result}/{name}/answer", json={"unit": 1, "pattern": "g"}, headers=headers)
+            refusal(reply, 403, "under this name")
+        refusal(client.get(f"/label/{result}/bob/", headers=headers), 422, "sample")
+    without = make_rig(tmp_path / "data")
+    assert without.app.state.service.labels.own(result, "ann", "two"), "without tokens nobody is told from another"
+
+
 @pytest.mark.parametrize(
     ("header", "token"),
     [

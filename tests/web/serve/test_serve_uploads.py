@@ -334,6 +334,19 @@ def test_others_wait_only_so_long(rig, client, monkeypatch):
     assert int(reply.headers["retry-after"]) > 0
 
 
+def test_a_long_line_grows_no_longer(rig, client, monkeypatch):
+    """Who waits holds one of the threads that answer everybody: a few may, and the others come back."""
+    monkeypatch.setattr(uploads, "_in_line", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(uploads, "_one_of_few", threading.BoundedSemaphore(1))
+    assert uploads._in_line.acquire()
+    begun = time.monotonic()
+    assert send(client, json.dumps(SQUARE).encode()).status_code == 503
+    assert time.monotonic() - begun < uploads.WAIT_SECONDS / 2
+    uploads._in_line.release()
+    assert send(client, json.dumps(SQUARE).encode()).status_code == 200, "and whoever was served makes room"
+    assert send(client, json.dumps(SQUARE).encode()).status_code == 200
+
+
 def test_the_reader_has_no_secrets_of_the_server(rig, client, monkeypatch, tmp_path):
     seen = {}
     real = subprocess.Popen

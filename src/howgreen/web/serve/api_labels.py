@@ -13,7 +13,7 @@ from howgreen.core.errors import EstimateError
 from howgreen.web.pictures import SIZES_M
 from howgreen.web.serve.models import ResultId
 from howgreen.web.serve.safety import RefusedError
-from howgreen.web.serve.service import Here, Service, not_found, problems
+from howgreen.web.serve.service import Here, Service, client_of, not_found, problems
 from howgreen.web.serve.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FILES = {"label.css": "text/css; charset=utf-8", "label.js": "text/javascript; charset=utf-8", "label-words.json": "application/json", "icon.svg": "image/svg+xml"}  # fmt: skip
 _READER = Annotated[str, Path(max_length=60, pattern=r"^[\w][\w .\-]{0,39}(@together)?$")]
+TAKEN = "somebody else, with another token, looks at places under this name; take another"
 router = APIRouter(tags=["labels"])
 
 
@@ -68,16 +69,16 @@ def sample(service: Here, request: Request, result_id: ResultId) -> SampleState:
 
 
 @router.get("/label/{result_id}/{reader}/", include_in_schema=False)
-def page(service: Here, result_id: ResultId, reader: _READER) -> Response:
+def page(service: Here, request: Request, result_id: ResultId, reader: _READER) -> Response:
     """Return the page of one reader."""
-    _session(service, result_id, reader)
+    _session(service, request, result_id, reader)
     return Response(files("howgreen.web").joinpath("label.html").read_bytes(), media_type="text/html; charset=utf-8")
 
 
 @router.get("/label/{result_id}/{reader}/{name}", include_in_schema=False)
-def page_file(service: Here, result_id: ResultId, reader: _READER, name: str) -> Response:
+def page_file(service: Here, request: Request, result_id: ResultId, reader: _READER, name: str) -> Response:
     """Return a file of the page, or where its reader is."""
-    session = _session(service, result_id, reader)
+    session = _session(service, request, result_id, reader)
     if name == "state.json":
         return JSONResponse(session.state())
     if name not in _FILES:
@@ -89,7 +90,7 @@ def page_file(service: Here, result_id: ResultId, reader: _READER, name: str) ->
 def unit(service: Here, request: Request, result_id: ResultId, reader: _READER, unit: int, size: int) -> Response:
     """Describe a place to look at."""
     service.count(request, "pixel")
-    return JSONResponse(_session(service, result_id, reader).unit(unit, _size(size)))
+    return JSONResponse(_session(service, request, result_id, reader).unit(unit, _size(size)))
 
 
 @router.get("/label/{result_id}/{reader}/chip/{unit}/{index}/{size}.png", include_in_schema=False)
@@ -98,7 +99,7 @@ def chip(
 ) -> Response:
     """Return the picture of a place."""
     service.count(request, "pixel")
-    session = _session(service, result_id, reader)
+    session = _session(service, request, result_id, reader)
     if not 0 <= index < len(session.pictures):
         raise not_found("picture of this place")
     return Response(session.chip(unit, index, _size(size)), media_type="image/png")
@@ -110,7 +111,9 @@ def answer(
 ) -> Response:
     """Keep an answer: it is on the disk when this is answered."""
     service.count(request, "pixel")
-    session = _session(service, result_id, reader)
+    session = _session(service, request, result_id, reader)
+    if not service.labels.own(result_id, reader, client_of(request)):
+        raise RefusedError(403, TAKEN)
     session.put(look.unit, look.pattern)
     return JSONResponse(session.state())
 
@@ -120,8 +123,10 @@ def _check(service: Service) -> None:
         raise RefusedError(403, "whoever runs this server has to give you a token before you can look at places")
 
 
-def _session(service: Service, result_id: str, reader: str) -> Session:
+def _session(service: Service, request: Request, result_id: str, reader: str) -> Session:
     _check(service)
+    if not service.labels.may_read(result_id, reader, client_of(request)):
+        raise RefusedError(403, TAKEN)
     try:
         session = service.labels.session(result_id, reader)
     except EstimateError as error:

@@ -7,7 +7,10 @@ people's work, and exempt from retention.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import re
+import secrets
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +108,33 @@ class Labels:
                 self._sessions.pop(next(iter(self._sessions)))
             self._sessions[result_id, reader] = made
             return made
+
+    def may_read(self, result_id: str, reader: str, client: str) -> bool:
+        """Tell whether a name is a client's, or nobody's yet; without tokens nobody can be told from another."""
+        owner = self._owner(result_id, reader)
+        try:
+            return owner is None or owner.read_text(encoding="ascii") == client
+        except FileNotFoundError:
+            return True
+
+    def own(self, result_id: str, reader: str, client: str) -> bool:
+        """Give a name to the client who answers under it first; whether it is his."""
+        owner = self._owner(result_id, reader)
+        if owner is not None and not owner.exists():
+            written = owner.with_suffix(f".{secrets.token_hex(8)}")
+            written.write_text(client, encoding="ascii")
+            with contextlib.suppress(FileExistsError):  # whole, or another's
+                os.link(written, owner)
+            written.unlink()
+        return self.may_read(result_id, reader, client)
+
+    def _owner(self, result_id: str, reader: str) -> Path | None:
+        """Name the file that says whose a reader's name is; None where that is not asked."""
+        folder = self.folder(result_id)
+        if folder is None or self._settings.tokens is None:
+            return None
+        name = reader.removesuffix(TOGETHER).casefold()
+        return folder / f"owner-{hashlib.sha256(name.encode()).hexdigest()[:32]}.txt"
 
     def state(self, result_id: str) -> dict[str, Any] | None:
         """Report progress, and the estimate so far if it may be shown; None without a sample."""

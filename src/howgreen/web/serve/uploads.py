@@ -27,7 +27,13 @@ AT_ONCE = 2
 WAIT_SECONDS = 20.0
 MOST_AREAS = 100
 MOST_ANSWER_BYTES = 40_000_000
+MOST_WAITING = 6
+"""For their turn: each holds one of the threads that answer everybody."""
 _one_of_few = BoundedSemaphore(AT_ONCE)
+_in_line = BoundedSemaphore(AT_ONCE + MOST_WAITING)
+
+
+_BUSY = "other files are being read; try again in a minute"
 
 
 class BusyError(HowgreenError):
@@ -65,8 +71,17 @@ def read_upload(body: bytes, filename: str, settings: Settings) -> FoundAreas:
     """
     if not body:
         raise AreaError("the file is empty; send a boundary file")
+    if not _in_line.acquire(blocking=False):
+        raise BusyError(_BUSY)
+    try:
+        return _in_turn(body, filename, settings)
+    finally:
+        _in_line.release()
+
+
+def _in_turn(body: bytes, filename: str, settings: Settings) -> FoundAreas:
     if not _one_of_few.acquire(timeout=WAIT_SECONDS):
-        raise BusyError("other files are being read; try again in a minute")
+        raise BusyError(_BUSY)
     try:
         settings.scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="upload-", dir=settings.scratch))

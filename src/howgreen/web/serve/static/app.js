@@ -64,6 +64,16 @@ async function uploaded(file) {
   } catch (error) { if (turn === mine) refused(body, error.message); }
 }
 
+/** A job that did not work, or was stopped: its place once more, or its limits where it has no name here. */
+async function askAgain(job) {
+  try {
+    const told = await api.get(`/jobs/${job}/limits.geojson`);
+    const named = told.properties.kind !== "drawn shape" && await api.place(told.id).then(() => true, () => false);
+    if (!named) keep(DRAWN, { ...told, properties: { ...told.properties, drawn: true } });
+    go(named ? { place: told.id } : { draw: true });
+  } catch { start(); }
+}
+
 async function route() {
   const state = read();
   const key = keyOf(state);
@@ -94,7 +104,7 @@ async function route() {
     await answer.open(state.results[0], { keepView: true });
   } else if (name === "run") {
     if (!limitsStay) api.get(`/jobs/${state.job}/limits.geojson`).then((told) => { if (still()) { showLimits(map, told.geometry, { filled: true }); fitGeometry(map, told.geometry); } }).catch(() => {});
-    leave = watch(body, state.job, { back: start, again: start, done: (result) => go({ results: [result] }, { instead: true }) });
+    leave = watch(body, state.job, { back: start, again: () => askAgain(state.job), done: (result) => go({ results: [result] }, { instead: true }) });
   } else if (state.draw) leave = place(body, kept(DRAWN), null);
   else {
     body.append(h("p", { class: "state", role: "status" }, t("looking")));

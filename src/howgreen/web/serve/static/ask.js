@@ -225,7 +225,7 @@ export class Place {
       this.close();
       this.measured(job);
     } catch (error) {
-      this.problem.textContent = error.after ? t("try-again", { detail: error.message, time: spell(error.after) }) : error.message;
+      this.problem.textContent = error.after && error.status !== 507 ? t("try-again", { detail: error.message, time: spell(error.after) }) : error.message;
       this.go.disabled = false;
       this.go.textContent = t("measure");
     }
