@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from howgreen.core.plausibility import check, natural, not_green, odd_band, step_of
+from howgreen.core.plausibility import LEAF_ORDER, check, leaves_out_of_order, natural, odd_band, step_of
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Encoding
 
@@ -264,9 +264,22 @@ def plants(part=1.0, red=0.03, blue=0.03, nir=0.4, count=1000) -> dict[str, np.n
     ],
 )  # fmt: skip
 def test_plants_that_are_not_green_are_found(light, band):
-    """Green and red exchanged made Bolzano 4 % green, of 75, without a word."""
-    found = not_green(light)
+    """Green exchanged with blue made Bolzano 4 % green, and with red 31 %, of 75, without a word."""
+    found = leaves_out_of_order(light)
     assert (None if found is None else found[0]) == band
+
+
+LEAF = {"blue": 0.03, "green": 0.05, "red": 0.03, "rededge1": 0.09, "rededge2": 0.3, "rededge3": 0.38, "nir": 0.4, "nir08": 0.41, "swir16": 0.2, "swir22": 0.1}  # fmt: skip
+
+
+@pytest.mark.parametrize(("darker", "brighter"), LEAF_ORDER)
+def test_two_bands_that_were_exchanged_are_named(darker, brighter):
+    light = {band: np.full(1000, level) for band, level in LEAF.items()}
+    assert leaves_out_of_order(light) is None
+    assert leaves_out_of_order(light | {darker: light[brighter], brighter: light[darker]}) is not None
+    found = leaves_out_of_order(light | {darker: light[brighter] * 1.01})
+    assert found == (darker, brighter, 1.0)
+    assert leaves_out_of_order(light | {darker: light[brighter][:500]}) is None
 
 
 def test_without_near_infrared_or_with_few_pixels_no_band_is_odd():
@@ -383,10 +396,25 @@ def test_one_band_twice_as_bright_is_found_on_real_images_and_no_right_one(share
 @pytest.mark.parametrize("name", ["bolzano", "tlaxcala", "aberystwyth", "lommel", "detroit", "tabasco"])
 def test_green_exchanged_with_a_neighbour_is_found_on_real_images(shared_data, name):
     light = real_images(shared_data)[name]
-    assert not_green(light) is None
+    assert leaves_out_of_order(light) is None
     for band in ("blue", "red"):
-        found = not_green(light | {band: light["green"], "green": light[band]})
+        found = leaves_out_of_order(light | {band: light["green"], "green": light[band]})
         assert (found is None) == (name == "tlaxcala" and band == "red"), band  # where it is dry
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("path", "scale", "exchanged"),
+    [("aberystwyth/sen2_20210527_aber_mosaic.tif", 1e-3, LEAF_ORDER), ("tlaxcala/Tlaxcala_allbands.tiff", 1e-4, [*LEAF_ORDER[3:-1], LEAF_ORDER[1]])],
+)  # fmt: skip
+def test_two_bands_of_ten_that_were_exchanged_are_found_on_real_images(shared_data, path, scale, exchanged):
+    """Short-wave bands exchanged made Tlaxcala 11 % green, of 21, and red edges 14 %."""
+    names = [band.name for band in SENTINEL2.bands]
+    with rasterio.open(shared_data / path) as file:
+        light = dict(zip(names, file.read().reshape(10, -1)[:, ::7] * scale, strict=True))
+    assert leaves_out_of_order(light) is None
+    for one, other in exchanged:
+        assert leaves_out_of_order(light | {one: light[other], other: light[one]}) is not None, (one, other)
 
 
 @pytest.mark.real

@@ -67,11 +67,22 @@ the smaller ones are reported."""
 LEAST_BARE, PLANTS, BRIGHT_NIR, PLANT_GREEN = 0.85, 2.1, 0.45, 1.12
 """Range of near-infrared over visible on the brightest ground: in nine real images of surface reflectance 1.1 to 2.1. A higher
 ratio, with near-infrared above the third and green below the fourth, cannot be plants: these are darker in the visible."""
-DENSE, DENSE_NIR, MOST_NOT_GREEN = 0.6, 0.15, 0.75
-"""Least vegetation index of dense plants, computed with the brightest visible band; their least near-infrared; and the share of
-them that may reflect more red, or more blue, than green. More red: in eight real images of surface reflectance at most 0.34 (0.60
-in 1,000 windows), with green and red swapped at least 0.91, except for one of dry plants. More blue: at most 0.05; swapped, or at
-the top of the atmosphere, at least 0.77."""
+DENSE, DENSE_NIR = 0.6, 0.15
+"""Least vegetation index of dense plants, computed with the brightest visible band; and their least near-infrared."""
+LEAF_ORDER = (
+    ("red", "rededge1"),
+    ("blue", "green"),
+    ("red", "green"),
+    ("rededge1", "rededge2"),
+    ("rededge2", "rededge3"),
+    ("swir22", "swir16"),
+    ("swir16", "nir"),
+)
+"""Pairs of bands of which dense plants reflect less in the first than in the second."""
+MOST_OUT_OF_ORDER = 0.75
+"""Share of dense plants that may reflect more in the first band of a pair. Red and green: in eight real images of surface reflectance at
+most 0.34 (0.60 in 1,000 windows), swapped at least 0.91, except for one of dry plants. Blue and green: at most 0.05; swapped, or at the top
+of the atmosphere, at least 0.69. All other pairs: 0.06 in one image, 0.00 in the other 14."""
 MOST_EQUAL = 0.9
 """Share of the pixels with equal numbers in two bands from which these are one band twice."""
 STRETCHED_TOP = 0.005
@@ -268,26 +279,40 @@ def bluer(light: Light) -> float | None:
     return float((blue > red)[bare].mean()) if bare.sum() >= FEWEST_PX else None
 
 
-def not_green(light: Light) -> tuple[str, float] | None:
-    """Find a visible band that exceeds green on most dense plants, and the share of them where it does; None if there is none.
+def leaves_out_of_order(light: Light) -> tuple[str, str, float] | None:
+    """Find two bands of which most dense plants reflect more in the one that is darker on leaves; None if there are none.
 
-    Leaves are green. If most of them are not, two bands were swapped, or the image was not corrected for atmospheric scattering.
+    Then the two were swapped, or the bands are in another order. More blue than green may also be uncorrected atmospheric scattering.
 
     Parameters
     ----------
     light
-        Reflectance of the same pixels by band, (pixel,).
+        Reflectance by band, (pixel,); bands of as many pixels as the near-infrared has are asked.
+
+    Returns
+    -------
+    tuple
+        The band that should be darker, the other, and the share of dense plants.
     """
-    near = next((light[band] for band in NEAR_INFRARED if band in light), None)
-    if near is None or "green" not in light or len({one.size for one in light.values()}) > 1:
+    first = next((light[band] for band in NEAR_INFRARED if band in light), None)
+    if first is None:
         return None
-    visible = {band: light[band] for band in VISIBLE if band in light}
-    brightest = np.max(list(visible.values()), axis=0)
+    same = {"nir": first} | {band: values for band, values in light.items() if values.size == first.size}
+    near = np.max([same[band] for band in NEAR_INFRARED if band in same], axis=0)
+    visible = [same[band] for band in VISIBLE if band in same]
+    if not visible:
+        return None
+    brightest = np.max(visible, axis=0)
     dense = (near > DENSE_NIR) & (near - brightest > DENSE * (near + brightest)) & (brightest > 0)
     if dense.sum() < FEWEST_PX:
         return None
-    shares = [(band, float((values > light["green"])[dense].mean())) for band, values in visible.items()]
-    return next(((band, share) for band, share in shares if share > MOST_NOT_GREEN), None)
+    shares = {
+        (darker, brighter): float((same[darker] > same[brighter])[dense].mean())
+        for darker, brighter in LEAF_ORDER
+        if darker in same and brighter in same
+    }
+    pair = max(shares, key=lambda one: shares[one], default=("", ""))
+    return (*pair, shares[pair]) if shares.get(pair, 0.0) > MOST_OUT_OF_ORDER else None
 
 
 def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:

@@ -76,7 +76,7 @@ TEMPLATES = (
     "%(source)s reaches over %(share)s %% of the limits; nobody is counted beyond",
     "%(image)s: shows nothing of %(name)s, but ground %(n)s km away (around %(place)s); check the image's CRS, and --area",
     "%(share)s %% of its bare ground reflects more blue than red light: red and blue are exchanged (--bands), or the air's own light was not taken out (Level-1C, top of atmosphere)",
-    "%(share)s %% of its plants reflect more red than green light: red and green are exchanged (--bands)",
+    "%(share)s %% of its plants reflect more of band %(band)s than of %(other)s: the two are exchanged, or the bands are in another order (--bands)",
     "%(share)s %% of its plants reflect more blue than green light: blue and green are exchanged (--bands), or the air's own light was not taken out (Level-1C, top of atmosphere)",
     "on its brightest ground green light is %(decimal)s times the mean of blue and red (elsewhere %(decimal_low)s to %(decimal_high)s): one of the three has another scale than it is said to have, or --bands has another order",
     "on its brightest ground band %(band)s reflects %(decimal)s times what the visible bands do (elsewhere %(decimal_low)s to %(decimal_high)s): it has another scale than it is said to have, or --bands has another order",

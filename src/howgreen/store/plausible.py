@@ -123,8 +123,8 @@ def _doubts(
             "air's own light was not taken out (Level-1C, top of atmosphere)"
         )
         cautions.append(Caution("scale-doubtful", text))
-    elif (other := plausibility.not_green(whole)) is not None:
-        cautions.append(_not_green(*other))
+    elif (other := plausibility.leaves_out_of_order(whole)) is not None:
+        cautions.append(_out_of_order(*other))
     light = [{band: _light(source, band, values) for band, values in part.items()} for part in parts]
     part = plausibility.shifted_part(light)
     if part is not None:
@@ -136,14 +136,18 @@ def _doubts(
     return tuple(cautions)
 
 
-def _not_green(band: str, share: float) -> Caution:
-    """Warn that plants reflect more in a band than in green."""
-    text = f"{100 * share:.0f} % of its plants reflect more red than green light: red and green are exchanged (--bands)"
-    if band == "blue":
+def _out_of_order(darker: str, brighter: str, share: float) -> Caution:
+    """Warn that plants reflect more in a band than in one that is brighter on leaves."""
+    if (darker, brighter) == ("blue", "green"):
         text = (
             f"{100 * share:.0f} % of its plants reflect more blue than green light: blue and green are exchanged (--bands), or the air's own "
             "light was not taken out (Level-1C, top of atmosphere)"
         )
+        return Caution("scale-doubtful", text)
+    text = (
+        f"{100 * share:.0f} % of its plants reflect more of band {darker} than of {brighter}: the two are exchanged, or the bands are in another "
+        "order (--bands)"
+    )
     return Caution("scale-doubtful", text)
 
 
