@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pyproj
 import pytest
 import shapely
@@ -13,6 +14,7 @@ from howgreen.core.errors import AreaError
 from howgreen.core.geometry import (
     bounds_of,
     boxes,
+    check_crossings,
     crs_of,
     densify,
     geodesic_area_m2,
@@ -125,3 +127,41 @@ def test_there_and_back():
     shape = box(600_000, 5_100_000, 640_000, 5_150_000)
     back = project(to_lonlat(shape, "EPSG:32632"), "EPSG:32632")
     assert back.symmetric_difference(shape).area / shape.area < 1e-4
+
+
+def star(corners):
+    """Every edge crosses nearly all others."""
+    turn = 2 * np.pi * np.arange(corners) * (corners // 2) / corners
+    return Polygon(np.column_stack([11 + 0.1 * np.cos(turn), 46 + 0.1 * np.sin(turn)]))
+
+
+def test_a_tangle_that_would_take_minutes_to_repair_is_refused_at_once():
+    """Its crossings grow by the square of its edges: 2,001 take a minute."""
+    with pytest.raises(AreaError, match="here: crosses itself at thousands of places; draw it again"):
+        check_crossings(star(2001), what="here")
+    with pytest.raises(AreaError, match="crosses itself at thousands"):
+        polygonal(star(2001))
+
+
+@pytest.mark.parametrize(("side", "tangled"), [(95, False), (105, True)])
+def test_how_many_crossings_are_repaired(side, tangled):
+    """Two combs across each other, of which each tooth crosses all of the other's: their number is known."""
+    ends = np.tile([0, 1, 1, 0], side // 2 + 1)
+    along = np.repeat(np.arange(side) + 0.5, 2) / side
+    comb = np.column_stack([along, ends[: 2 * side] * 1.2 - 0.1])
+    shape = Polygon(np.vstack([comb, [(2, 2)], comb[::-1, ::-1], [(-1, -1)]]))
+    if not tangled:
+        check_crossings(shape)
+        return
+    with pytest.raises(AreaError):
+        check_crossings(shape)
+
+
+def test_a_long_shore_that_crosses_itself_here_and_there_is_no_tangle():
+    noise = np.random.default_rng(1).normal(size=(2, 8_000))
+    turn = np.linspace(0, 2 * np.pi, 8_000, endpoint=False) + 5e-4 * noise[0]
+    wave = 1 + 0.1 * np.sin(50 * turn) + 1e-4 * noise[1]
+    shore = Polygon(np.column_stack([wave * np.cos(turn), wave * np.sin(turn)]))
+    assert not shore.is_valid
+    check_crossings(shore)
+    assert polygonal(shore).area == pytest.approx(shore.area, rel=0.01)

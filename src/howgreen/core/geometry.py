@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Area = Polygon | MultiPolygon
 DENSIFY_DEG = 0.005
 """Longest piece of an edge, in degrees, projected as a straight line: within 2 cm of the true edge."""
+MOST_CROSSINGS = 10_000
+"""Of an outline with itself: more take minutes to repair, and what they enclose is nobody's meaning."""
+_SAMPLED_EDGES = 500
+_FEW_EDGES = 300
 _GEOD = pyproj.Geod(ellps="WGS84")
 
 # Sentinel-2 tiles follow the military grid reference system, which widens zones over Norway and Svalbard: (south,
@@ -172,6 +176,37 @@ def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
     return geom
 
 
+def check_crossings(geom: BaseGeometry, *, what: str = "an outline") -> None:
+    """Refuse a shape whose edges cross each other at :data:`MOST_CROSSINGS` places or more, by a sample of its edges.
+
+    Its repair would take time and memory by the square of its edges: a minute for 2,000 that all cross.
+
+    Raises
+    ------
+    AreaError
+        It does.
+    """
+    lines = shapely.get_rings(shapely.get_parts(shapely.force_2d(geom)))
+    points, ring = shapely.get_coordinates(lines, return_index=True)
+    same = ring[1:] == ring[:-1]
+    edges = np.asarray(shapely.linestrings(np.stack([points[:-1][same], points[1:][same]], axis=1)))
+    if len(edges) <= _FEW_EDGES:
+        return
+    tree, most = shapely.STRtree(edges), 2 * MOST_CROSSINGS * min(_SAMPLED_EDGES, len(edges)) / len(edges)
+    sample = edges[np.linspace(0, len(edges) - 1, min(_SAMPLED_EDGES, len(edges))).astype(int)]
+    found = 0
+    for edge in sample:
+        found += len(tree.query(edge, predicate="crosses"))
+        if found > most:
+            raise AreaError(f"{what}: crosses itself at thousands of places; draw it again, or export it anew")
+
+
+def repaired(geom: BaseGeometry) -> BaseGeometry:
+    """Make a shape valid; AreaError as :func:`check_crossings`."""
+    check_crossings(geom)
+    return shapely.make_valid(geom)
+
+
 def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
     """Keep the areas of a geometry, made valid; lines and points are dropped. May return an empty geometry.
 
@@ -181,7 +216,7 @@ def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
         Any geometry, any CRS.
 
     """
-    whole = geom if geom.is_valid else shapely.make_valid(geom)
+    whole = geom if geom.is_valid else repaired(geom)
     if isinstance(whole, Polygon | MultiPolygon):
         return whole
     parts = [part for part in getattr(whole, "geoms", ()) if part.geom_type in {"Polygon", "MultiPolygon"}]

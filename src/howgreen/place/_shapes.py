@@ -13,7 +13,7 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Area, geodesic_area_m2, polygonal, utm_crs
+from howgreen.core.geometry import Area, check_crossings, geodesic_area_m2, polygonal, utm_crs
 from howgreen.core.text import one_line
 from howgreen.core.types import City
 from howgreen.core.warnings import Caution
@@ -30,6 +30,7 @@ MAX_AREA_M2 = 1e11
 # A repair may change at most this share of the area: a larger self-crossing is not what its author meant, and guessing
 # which half is the city would decide the ratio.
 _REPAIR_TOLERANCE = 1e-3
+_MANY_VERTICES = 100_000
 
 
 def from_shape(
@@ -107,6 +108,11 @@ def clean(geometry: BaseGeometry | None, *, what: str) -> Cleaned:
     """
     parts = _polygons(geometry, what=what)
     check_degrees(MultiPolygon(parts), what=what)
+    for part in parts:
+        if (
+            shapely.get_num_coordinates(part) > _MANY_VERTICES
+        ):  # to ask whether it is valid takes as long as to repair it
+            check_crossings(part, what=what)
     apart, islands = _islands_apart([_continuous(part, what=what) for part in parts])
     fixed, notes, left_out = _repaired(apart, what=what)
     mended = [f"{left_out} part{'s' * (left_out > 1)} without area left out"] if left_out else []
@@ -230,6 +236,7 @@ def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...]
         if part.is_valid:
             fixed.append(part)
             continue
+        check_crossings(part, what=what)
         reason, near = _fault(part)
         mended = polygonal(shapely.make_valid(part, method="structure", keep_collapsed=False))
         if mended.is_empty:

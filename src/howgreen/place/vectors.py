@@ -21,7 +21,7 @@ import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
 from howgreen.core.errors import AreaError, HowgreenError, MissingExtraError
-from howgreen.core.geometry import BBox, transformer
+from howgreen.core.geometry import BBox, repaired, transformer
 from howgreen.core.text import one_line, truncate, truncate_list
 from howgreen.core.vector_files import FORMATS, MAX_TEXT_BYTES, VectorFile, vector_files
 from howgreen.core.warnings import Caution
@@ -238,7 +238,8 @@ def read_around(path: Path, box: BBox, *, margin_deg: float, most: int | None = 
     for layer in layers:
         table = layer.table[~(layer.table.geometry.isna() | layer.table.is_empty)]
         moved = in_degrees(table if table.crs else table.set_crs(layer.assumed_crs or None), what=str(path))
-        shapes += [shape for shape in shapely.make_valid(moved.geometry.values) if shape.intersects(frame)]
+        valid = (shape if shape.is_valid else repaired(shape) for shape in moved.geometry)
+        shapes += [shape for shape in valid if shape.intersects(frame)]
         values.update(value for row in _rows(moved) for value in row.values())
     return Around(shapes=tuple(shapes), layers=tuple(layer.name for layer in layers), values=frozenset(values))
 

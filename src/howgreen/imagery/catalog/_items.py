@@ -13,7 +13,7 @@ import shapely
 from shapely import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
-from howgreen.core.geometry import area_from, polygonal
+from howgreen.core.geometry import area_from, check_crossings, polygonal
 from howgreen.core.sensors import Sensor, common_name
 from howgreen.core.stac import band_assets, sensor_of
 from howgreen.core.stac import scene as parsed
@@ -104,6 +104,9 @@ def _outline(native: Mapping[str, Any]) -> Polygon | MultiPolygon:
     """Footprint in -180..180, split at the antimeridian; one with the wrong winding is reversed."""
     outline = _area(native.get("geometry"), native.get("bbox"))
     parts = getattr(outline, "geoms", [outline])
+    for part in parts:
+        if not part.is_valid:
+            check_crossings(part)
     mended = [piece for part in parts for piece in _mended(part)]
     return polygonal(shapely.union_all(mended))
 
