@@ -41,6 +41,11 @@ def result(plan: howgreen.Plan) -> howgreen.CityResult:
     return howgreen.run(plan)
 
 
+def test_completion_offers_what_is_meant_for_users():
+    shown = {name for name in dir(howgreen) if not name.startswith("__")}
+    assert shown == {name for name in howgreen.__all__ if not name.startswith("__")}
+
+
 def test_nothing_heavy_is_loaded_before_it_is_used():
     program = (
         "import sys, howgreen; before = set(sys.modules); howgreen.HowgreenWarning, howgreen.HowgreenError, howgreen.Store;"

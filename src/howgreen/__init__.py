@@ -82,4 +82,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})  # completion shows them before their first use
+    # Completion shows them before their first use, and nothing that is only needed here.
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
