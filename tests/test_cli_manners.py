@@ -94,6 +94,12 @@ def test_a_report_is_not_put_into_a_folder_that_is_called_like_a_file(call: Call
     )
 
 
+def test_labels_are_looked_at_before_a_map_is_made_for_them(call: Callable[..., int], tmp_path: Path, capsys):
+    (tmp_path / "labels.geojson").write_text(json.dumps(limits().boundary.__geo_interface__))
+    assert call("judge", "A place that nobody looks up", "--labels", "labels.geojson") == 1
+    assert "no column 'class'" in capsys.readouterr().err
+
+
 def test_no_catalogue_is_asked_for_a_simulated_city(call: Callable[..., int], sampleton: Path, capsys):
     assert call("plan", "Sampleton", "--period", "2018") == 1
     assert "Sampleton (synthetic), 2018-05-01/2018-09-30: no Sentinel-2 L2A image shows it; the store has" in (

@@ -123,6 +123,20 @@ def map_of(result: Result) -> Mapped:
     )
 
 
+def read(labels: LabelFile) -> tuple[gpd.GeoDataFrame, list[int], npt.NDArray[np.float64] | None]:
+    """Read the labels' shapes, the positions of their classes, and their shares of green where a column is named.
+
+    Raises
+    ------
+    LabelError
+        The file, its classes or its shares are invalid.
+    """
+    frame = read_shapes(labels.path, labels.column)
+    names = classes_of(frame, labels.path, labels.column, labels.classes or {})
+    shares = _shares(frame, labels) if labels.share_column else None
+    return frame, [CLASS_NAMES.index(name) for name in names], shares
+
+
 def judge_by(mapped: Mapped, labels: LabelFile) -> Judged:
     """Compare a map with labels inside the limits; a polygon counts by its pixels, a point by the pixel under it.
 
@@ -132,10 +146,7 @@ def judge_by(mapped: Mapped, labels: LabelFile) -> Judged:
         The file, its classes or its shares are invalid; no label lies where the map shows ground; or polygons are declared a
         probability sample.
     """
-    frame = read_shapes(labels.path, labels.column)
-    names = classes_of(frame, labels.path, labels.column, labels.classes or {})
-    codes = [CLASS_NAMES.index(name) for name in names]
-    shares = _shares(frame, labels) if labels.share_column else None
+    frame, codes, shares = read(labels)
     shapes = list(frame.to_crs(str(mapped.grid.crs)).geometry)
     points = all(shape.geom_type == "Point" for shape in shapes)
     if labels.probability and not points:
