@@ -136,6 +136,9 @@ def test_two_grids_of_the_same_people_agree(figures):
 def test_the_files_hold_what_the_page_says(folder, figures):
     path, _ = folder
     found = figures(GHS)
+    named = " ".join(found["attributions"])
+    assert "Simulated images and limits" in named, "whose images"
+    assert "Model ndvi" in named
     out = path / f"{Path(GHS).stem[:8]}-out"
     assert {*found["files"], "green_around_300m.qml", "patch_distance.qml"} == {file.name for file in out.iterdir()}
     cells = gpd.read_file(out / "people.gpkg", layer="cells")

@@ -119,7 +119,7 @@ def people_near_green(
         "zones": [asdict(zone) for zone in zones],
         "mapped": None if mapped is None else _mapped(ground, result, mapped),
         "warnings": [{"code": one.code, "text": one.text} for one in (*result.warnings, *cautions)],
-        "attributions": [*dict.fromkeys(text for text in (city.licence, "" if mapped is None else mapped.attrs["licence"]) if text)],
+        "attributions": [*dict.fromkeys((*report.summary(result).attributions, *([] if mapped is None else [mapped.attrs["licence"]])))],
         "files": {},
     }  # fmt: skip
     with report.opened(report.Destination.of(out), "people", progress=progress) as desk:
