@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from howgreen.core.types import Scene
 
 SAME_ACQUISITION = timedelta(minutes=15)
-"""Scenes of one sensor closer in time are tiles of one acquisition: where they overlap, they show the same observation."""
+"""Scenes of one sensor closer in time are tiles of one acquisition: where they overlap, they show the same
+observation."""
 
 Acquisitions = tuple[tuple[Scene, ...], ...]
 """Scenes by acquisition, oldest first."""

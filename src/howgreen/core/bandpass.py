@@ -1,7 +1,7 @@
 """Published regressions that convert one satellite's reflectance to another's: applied only on request, and then reported.
 
-None is applied by default: they were fitted on other ground, and Roy's to reflectance that predates Landsat's Collection 2.
-Coefficients quoted elsewhere under these names are not always the published ones.
+None is applied by default: they were fitted on other ground, and Roy's to reflectance that predates Landsat's
+Collection 2. Coefficients quoted elsewhere under these names are not always the published ones.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ BANDPASSES: Mapping[str, Bandpass] = {
 def adjusted(scene: Scene, name: str) -> Scene:
     """Convert a scene's bands to Landsat 8's by one of :data:`BANDPASSES`; other satellites' scenes stay as they are.
 
-    Only the encoding changes: DN * scale + offset becomes its regression. Bands without a regression are dropped, so that none
-    is mixed with converted ones.
+    Only the encoding changes: DN * scale + offset becomes its regression. Bands without a regression are dropped, so
+    that none is mixed with converted ones.
     """
     bandpass = BANDPASSES[name]
     lines = bandpass.lines.get(scene.platform) if scene.sensor == bandpass.sensor else None

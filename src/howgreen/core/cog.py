@@ -113,8 +113,8 @@ def called_alpha(dataset: Any) -> list[int]:
 def _meanings(dataset: Any) -> Sequence[ColorInterp]:
     """Return the colour interpretation of an open file's bands.
 
-    rasterio mistakes GDAL's return value here for an error code, and raises whatever error an earlier failed read of another file
-    left in this thread. Raising clears it.
+    rasterio mistakes GDAL's return value here for an error code, and raises whatever error an earlier failed read of
+    another file left in this thread. Raising clears it.
     """
     if not hasattr(type(dataset), "colorinterp"):
         return ()

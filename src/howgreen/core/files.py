@@ -1,8 +1,8 @@
 """Atomic writing of files, whole or not at all, and locks that hold between processes.
 
-One policy for all: a file is written under a hidden name next to its destination, then renamed. Files that must survive a
-power cut (a store, models, plans, results) are synced to disk first. Files that can be rebuilt, and whose reader detects
-truncation (finished blocks, cached responses), are not: that would wait for the disk at every block.
+One policy for all: a file is written under a hidden name next to its destination, then renamed. Files that must survive
+a power cut (a store, models, plans, results) are synced to disk first. Files that can be rebuilt, and whose reader
+detects truncation (finished blocks, cached responses), are not: that would wait for the disk at every block.
 """
 
 from __future__ import annotations

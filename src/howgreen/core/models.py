@@ -93,8 +93,8 @@ ZONE_SCORES_M2: Mapping[str, float] = {
     "zone_9_ha_half_width": 9e4,
     "zone_36_ha_half_width": 36e4,
 }
-"""Scores by which a card may state the interval's half-width in a small zone, with the zone's area: neighbouring pixels err
-together, so that a small zone's error does not average out as a city's does."""
+"""Scores by which a card may state the interval's half-width in a small zone, with the zone's area: neighbouring pixels
+err together, so that a small zone's error does not average out as a city's does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +127,8 @@ class ModelCard:
     halo_px: int
     """Pixels around a tile that influence it; 0 for a pixel model."""
     stride_px: int
-    """Tiles start at multiples of this, counted from the grid's own origin. If it is less than ``tile_px`` - 2 ``halo_px``, they
-    overlap and are blended."""
+    """Tiles start at multiples of this, counted from the grid's own origin. If it is less than ``tile_px`` - 2
+    ``halo_px``, they overlap and are blended."""
     classes: tuple[ModelClass, ...]
     scores: Mapping[str, float]
     """Named evaluation scores."""

@@ -88,8 +88,8 @@ class Season:
     """The part of a year that images may come from, passed as a ``period``: ``Season("peak", 2024)``."""
 
     kind: SeasonKind
-    """``calendar``: a year is its growing season by latitude. ``peak``: the greenest months, measured in the overviews of the clear
-    images of a year, or of the given period. ``year``: all months of a year."""
+    """``calendar``: a year is its growing season by latitude. ``peak``: the greenest months, measured in the overviews
+    of the clear images of a year, or of the given period. ``year``: all months of a year."""
     period: Period | str | int | date | None = None
     """The year, or anything else a ``period`` may be; None for the newest year with images."""
 

@@ -38,32 +38,34 @@ BRIGHT_MEDIAN, BRIGHT_TOP = 0.75, 1.05
 LEAST_NIR_TOP = 0.28
 """99th percentile of near-infrared on land: plants, roofs and bare ground exceed it everywhere."""
 MOST_NEGATIVE = 0.2
-"""Share of the land with negative reflectance in some visible band: true of some shade (and much water), of no landscape."""
+"""Share of the land with negative reflectance in some visible band: true of some shade (and much water), of no
+landscape."""
 DARK = 0.095
 """5 % of the ground is darker than this in some visible band."""
 LEAST_APART = 0.06
-"""Gap between the 1st percentile of one visible band and that of the next: in 287 windows of five real images at most 0.025; an
-offset of 0.1 in one band alone adds 0.1. The near-infrared is excluded: over fields and woods its dark end is that high anyway."""
+"""Gap between the 1st percentile of one visible band and that of the next: in 287 windows of five real images at most
+0.025; an offset of 0.1 in one band alone adds 0.1. The near-infrared is excluded: over fields and woods its dark end is
+that high anyway."""
 NEGATIVE = -0.005
 BRIGHT_RED, DARKER_NIR, MOST_EXCHANGED = 0.2, 0.45, 0.01
-"""Pixels redder than the first are odd if their near-infrared is below this share of the red; the last is the share of odd pixels
-that is too many."""
+"""Pixels redder than the first are odd if their near-infrared is below this share of the red; the last is the share of
+odd pixels that is too many."""
 BARE_NDVI, MOST_BLUER = 0.3, 0.5
-"""Upper vegetation index of the land tested, whichever of red and blue is brighter, and the share of it that may reflect more blue
-than red: in nine real images of surface reflectance at most 0.24, clouds included; with red and blue swapped, or without
-atmospheric correction, at least 0.76."""
+"""Upper vegetation index of the land tested, whichever of red and blue is brighter, and the share of it that may
+reflect more blue than red: in nine real images of surface reflectance at most 0.24, clouds included; with red and blue
+swapped, or without atmospheric correction, at least 0.76."""
 MOST_PART, LEAST_PART, PART_APART = 0.095, 0.1, 0.03
-"""2nd percentile of a part of the image, in every visible band, that only an offset explains; the share of parts that makes a
-mosaic; and how much darker the median of the other parts is. In eight real images at most one part in twenty, with an offset in
-half of it a half."""
+"""2nd percentile of a part of the image, in every visible band, that only an offset explains; the share of parts that
+makes a mosaic; and how much darker the median of the other parts is. In eight real images at most one part in twenty,
+with an offset in half of it a half."""
 BRIGHTEST, NO_CLOUD, LEAST_BRIGHT = 0.02, 0.6, 0.1
-"""Share of pixels that counts as the brightest ground, among those with a middle visible band below the second; and the least
-median visible reflectance of this ground for a verdict."""
+"""Share of pixels that counts as the brightest ground, among those with a middle visible band below the second; and the
+least median visible reflectance of this ground for a verdict."""
 LOWEST_GREEN, HIGHEST_GREEN, MOST_BARE = 0.82, 1.2, 2.2
-"""Range of green over the geometric mean of blue and red on the brightest ground: roofs, streets, sand and dry soil of any colour
-have smooth spectra. In 16 real images 0.92 to 1.10; with one band doubled or halved outside 0.78 to 1.30. If near-infrared exceeds
-the third times the visible, the brightest ground may be plants. Of 4,102 windows of 48 to 160 pixels a side of these images, six of
-the smaller ones are reported."""
+"""Range of green over the geometric mean of blue and red on the brightest ground: roofs, streets, sand and dry soil of
+any colour have smooth spectra. In 16 real images 0.92 to 1.10; with one band doubled or halved outside 0.78 to 1.30. If
+near-infrared exceeds the third times the visible, the brightest ground may be plants. Of 4,102 windows of 48 to 160
+pixels a side of these images, six of the smaller ones are reported."""
 LEAST_BARE, PLANTS, BRIGHT_NIR, PLANT_GREEN = 0.85, 2.1, 0.45, 1.12
 """Range of near-infrared over visible on the brightest ground: in nine real images of surface reflectance 1.1 to 2.1. A higher
 ratio, with near-infrared above the third and green below the fourth, cannot be plants: these are darker in the visible."""
@@ -94,8 +96,8 @@ FEWEST_PER_LEVEL, FEWEST_LEVELS = 10, 20
 LEAST_STRETCH = 1.2
 """Spacing of the distinct numbers, in steps of one, from which there are gaps."""
 MOST_LEFT_OUT = 0.03
-"""Share of whole numbers between darkest and brightest that never occur, in the band with the fewest missing: in eight real images
-none, multiplied by 1.05 one in twenty, by 1.1 one in eleven."""
+"""Share of whole numbers between darkest and brightest that never occur, in the band with the fewest missing: in eight
+real images none, multiplied by 1.05 one in twenty, by 1.1 one in eleven."""
 ALIKE = 0.02
 """Multiplication leaves the same share missing in every band; coarser quantisation does not."""
 ROUNDING = 0.75
@@ -106,8 +108,8 @@ FIT_TOLERANCE = 1e-3
 """Accuracy to which the spacing of numbers is measured."""
 
 USUAL_MEDIAN, AS_USUAL = 0.07, 1.5
-"""Median visible reflectance of typical land, and how many times farther from it than the best candidate a proposed scale may take
-it. Without near-infrared nearly every scale gives something that might be dark woods."""
+"""Median visible reflectance of typical land, and how many times farther from it than the best candidate a proposed
+scale may take it. Without near-infrared nearly every scale gives something that might be dark woods."""
 
 _HIGHEST = 255
 
@@ -262,8 +264,8 @@ def exchanged(red: npt.NDArray[np.floating[Any]], nir: npt.NDArray[np.floating[A
 def bluer(light: Light) -> float | None:
     """Return the share of bare land that reflects more blue than red; None if there is too little of it, or a band is missing.
 
-    The reflectance of soils, roofs and streets rises with wavelength. If half of them deviate, two bands were swapped, or the image
-    was not corrected for atmospheric scattering.
+    The reflectance of soils, roofs and streets rises with wavelength. If half of them deviate, two bands were swapped,
+    or the image was not corrected for atmospheric scattering.
 
     Parameters
     ----------
@@ -318,8 +320,8 @@ def leaves_out_of_order(light: Light) -> tuple[str, str, float] | None:
 def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:
     """Find a band inconsistent with the others on the brightest ground; None if all are consistent.
 
-    The brightest pixels in all visible bands together are roofs, streets, sand or dry soil, even if a single band is scaled
-    wrongly, and their spectra are smooth. A single band twice or half as bright stands out.
+    The brightest pixels in all visible bands together are roofs, streets, sand or dry soil, even if a single band is
+    scaled wrongly, and their spectra are smooth. A single band twice or half as bright stands out.
 
     Parameters
     ----------
@@ -329,8 +331,8 @@ def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:
     Returns
     -------
     tuple
-        ``visible`` or the near-infrared band, the ratio found, and its usual range. ``visible`` is green over the mean of blue and
-        red, and any of the three may be the wrong one.
+        ``visible`` or the near-infrared band, the ratio found, and its usual range. ``visible`` is green over the mean
+        of blue and red, and any of the three may be the wrong one.
     """
     names = [band for band in VISIBLE if band in light]
     near = next((band for band in NEAR_INFRARED if band in light), None)

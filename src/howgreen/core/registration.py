@@ -1,8 +1,8 @@
 """Co-registration test of bands: edges of fields, roads and roofs are at the same position in all of them.
 
-Small patches all over an image are compared by the gradient of their light, which is similar in all bands even if the light itself
-is not (woods are dark in red and bright in near-infrared). Clouds, which a satellite's bands see at different positions, displace
-few patches.
+Small patches all over an image are compared by the gradient of their light, which is similar in all bands even if the
+light itself is not (woods are dark in red and bright in near-infrared). Clouds, which a satellite's bands see at
+different positions, displace few patches.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ LEAST_MATCH = 0.3
 FEWEST_PATCHES = 3
 """Fewest matching patches for a verdict."""
 LEAST_SHIFT = 2.0
-"""Least shift reported, in pixels: in 17 real images the median patch is shifted by none in all bands, but by two if all is
-cloud."""
+"""Least shift reported, in pixels: in 17 real images the median patch is shifted by none in all bands, but by two if
+all is cloud."""
 MOST_ASTRAY = 0.5
 """Largest share of patches that deviate from the median shift."""
 
@@ -91,8 +91,8 @@ def apart(patches: Mapping[str, Floats]) -> tuple[str, tuple[int, int]] | None:
     Returns
     -------
     tuple
-        The band, and its displacement from the others down and right in pixels; None if all are aligned, or it cannot be
-        determined.
+        The band, and its displacement from the others down and right in pixels; None if all are aligned, or it cannot
+        be determined.
     """
     names = list(patches)
     if len(names) < 2 or patches[names[0]].shape[1] < SMALLEST_PX:

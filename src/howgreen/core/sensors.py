@@ -80,7 +80,8 @@ CENTRE_NM: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "landsat": {"blue": 482, "green": 561, "red": 655, "nir": 865, "swir16": 1609, "swir22": 2201},
     }
 )  # fmt: skip
-"""Central wavelength of each band in nanometres: of Sentinel-2A (ESA's user handbook) and of Landsat 8 (USGS); sister satellites differ by a few."""
+"""Central wavelength of each band in nanometres: of Sentinel-2A (ESA's user handbook) and of Landsat 8 (USGS); sister
+satellites differ by a few."""
 
 S2_OFFSET_04 = -0.1
 """Reflectance offset of Sentinel-2 L2A from processing baseline 04.00 on (BOA_ADD_OFFSET = -1000 DN)."""

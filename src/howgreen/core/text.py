@@ -30,7 +30,8 @@ _BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 def normalise(text: str) -> str:
     """Reduce a name to a form without case, accents, apostrophes and punctuation: ``Saint-Étienne`` becomes ``saint etienne``.
 
-    Marks that most texts omit are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic); elsewhere they belong to the letter.
+    Marks that most texts omit are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic); elsewhere they belong to the
+    letter.
     """
     if text.isascii():
         return _GAPS.sub(" ", _APOSTROPHES.sub("", text).casefold()).strip()
@@ -91,8 +92,8 @@ def slug(text: str) -> str:
 def harmless(text: str) -> str:
     """Make untrusted lines of text harmless to a terminal; breaks and spaces are kept.
 
-    Control characters (escape, bell, carriage return, the C1 codes) become spaces; invisible characters that change the text
-    direction are dropped; letters of every script stay.
+    Control characters (escape, bell, carriage return, the C1 codes) become spaces; invisible characters that change the
+    text direction are dropped; letters of every script stay.
     """
     if text.isprintable():
         return text

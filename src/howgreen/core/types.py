@@ -277,8 +277,8 @@ class Composite:
     """One cloud-free image of the period."""
 
     data: xr.Dataset
-    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
-    backscatter in dB, NaN = never seen); ``n_clear`` uint8 (y, x) = number of clear dates of the pixel. If made by
+    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh``
+    are backscatter in dB, NaN = never seen); ``n_clear`` uint8 (y, x) = number of clear dates of the pixel. If made by
     :mod:`howgreen.imagery`, also ``scaled`` int16 (band, y, x), the stored form: units of
     :func:`howgreen.core.sensors.scale_factor`, NEVER_CLEAR. Usually lazy (dask)."""
     grid: GeoBox
@@ -300,9 +300,9 @@ class LandCover:
     """The classification of every pixel."""
 
     data: xr.Dataset
-    """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen; ``probability`` float32 (class, y,
-    x), NaN = unseen; and, if the model predicts it, ``green_uncertainty`` float32 (y, x), the standard error of the green
-    fraction. Usually lazy (dask)."""
+    """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen; ``probability`` float32
+    (class, y, x), NaN = unseen; and, if the model predicts it, ``green_uncertainty`` float32 (y, x), the standard error
+    of the green fraction. Usually lazy (dask)."""
     grid: GeoBox
     card: ModelCard
     warnings: tuple[Caution, ...] = ()
@@ -318,8 +318,8 @@ class LandCover:
 class Interval:
     """A range for the green share of a zone's land; ``green_ratio`` is the share of the land seen.
 
-    It combines two separate uncertainties: the model's error on land that was seen, and the unknown cover of land that no
-    clear image showed.
+    It combines two separate uncertainties: the model's error on land that was seen, and the unknown cover of land that
+    no clear image showed.
     """
 
     low: float
@@ -367,7 +367,8 @@ class GreenStats:
     seen_once_ratio: float | None = None
     """Share of the observed land seen on a single date: no other date could outvote an undetected cloud there."""
     dry_ratio: float | None = None
-    """Share of the observed land under dry plants, which green_ratio excludes; None if the model does not separate them."""
+    """Share of the observed land under dry plants, which green_ratio excludes; None if the model does not separate
+    them."""
 
     def __repr__(self) -> str:
         """Show ratio, interval and share seen, in one line."""
@@ -439,7 +440,8 @@ class Candidate:
     mask: Literal["own", "detector", "none"]
     """Source of its clouds: its own mask, howgreen's detector, or none."""
     why: str
-    """``taken``, or why it was not: ``cloudy``, ``bands`` (it lacks some), ``enough`` (others show all that it shows)."""
+    """``taken``, or why it was not: ``cloudy``, ``bands`` (it lacks some), ``enough`` (others show all that it
+    shows)."""
     picture: npt.NDArray[np.uint8] | None
     """(y, x, 3); None if there is none."""
 
@@ -454,8 +456,8 @@ class Result:
     stats: GreenStats
     """Of the whole city."""
     zones: gpd.GeoDataFrame
-    """EPSG:4326; row 0 the city, then its districts; columns ``name``, ``id``, ``kind``, ``level``, the scalar fields of
-    GreenStats, ``interval_low``, ``interval_high``, ``geometry``."""
+    """EPSG:4326; row 0 the city, then its districts; columns ``name``, ``id``, ``kind``, ``level``, the scalar fields
+    of GreenStats, ``interval_low``, ``interval_high``, ``geometry``."""
     card: ModelCard
     provenance: Mapping[str, Any]
     """Versions, decisions on offsets and masks, times: JSON values."""

@@ -1,8 +1,8 @@
 """Vector files from any source, opened with an explicit format.
 
-GDAL detects formats by content, whatever the name: a ``.geojson`` that contains a VRT or a WFS document makes it contact
-servers and read other files. So the first bytes are checked here, only self-contained formats are opened, and archives are
-unpacked within bounds before anything reads them.
+GDAL detects formats by content, whatever the name: a ``.geojson`` that contains a VRT or a WFS document makes it
+contact servers and read other files. So the first bytes are checked here, only self-contained formats are opened, and
+archives are unpacked within bounds before anything reads them.
 """
 
 from __future__ import annotations

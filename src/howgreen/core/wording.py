@@ -1,7 +1,7 @@
 """Error messages in the reader's terms: options for a shell, arguments for Python.
 
-Messages are written with command-line options (``--pick N``), because most cures are one. Read in Python, they name the argument
-instead (``pick=N``); text in backticks is a command, and stays.
+Messages are written with command-line options (``--pick N``), because most cures are one. Read in Python, they name the
+argument instead (``pick=N``); text in backticks is a command, and stays.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ IMAGE_FOOTPRINT = "image footprint"
 """Kind of a city without given limits."""
 
 DRY_TOLD = 0.15
-"""Share of dry plants in the land seen from which it is reported beside the green ratio; smaller shares are within the confusion
-with bare ground."""
+"""Share of dry plants in the land seen from which it is reported beside the green ratio; smaller shares are within the
+confusion with bare ground."""
 
 
 NO_LAND_M2 = 1.0

@@ -1,8 +1,8 @@
 """Answers exported from other programs: Collect Earth Online's sample table, AcATaMa's layer of labelled points.
 
-The formats are those written by the programs themselves (Collect Earth Online's download of sample data; AcATaMa's "save sampling
-labeled"), both looked up in their public sources. Neither reliably keeps our sample's key, so every point must lie where the sample
-has it.
+The formats are those written by the programs themselves (Collect Earth Online's download of sample data; AcATaMa's
+"save sampling labeled"), both looked up in their public sources. Neither reliably keeps our sample's key, so every
+point must lie where the sample has it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from howgreen.estimate.sample import Sample
 
 NEAR_M = 2.0
-"""A point farther than this from its place in the sample belongs to another sample: programs keep seven decimals of a degree."""
+"""A point farther than this from its place in the sample belongs to another sample: programs keep seven decimals of a
+degree."""
 POINT_FILES = (".gpkg", ".shp", ".geojson", ".json")
 ACATAMA = "acatama"
 """Name of the reader if the program keeps none."""
@@ -84,8 +85,8 @@ def read_acatama(file: Path, sample: Sample, kinds: Sequence[str]) -> Told:
     Raises
     ------
     EstimateError
-        It is not a layer of labelled points of this sample, or the sample has several dots per unit, which one label cannot
-        describe.
+        It is not a layer of labelled points of this sample, or the sample has several dots per unit, which one label
+        cannot describe.
     """
     from howgreen.core.errors import LabelError
     from howgreen.core.labels import read_shapes

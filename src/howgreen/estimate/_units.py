@@ -1,9 +1,9 @@
 """The sampling design as tables for statisticians, ``units.gpkg`` and ``units.csv``, and the check of returned tables against them.
 
-Both hold for each unit its order of looking, stratum, the stratum's share of the area, the draws in it, and the inclusion
-probability: everything that the stratified estimate needs besides the answers. Seed, design, estimator, version and checksum are in
-each row of the CSV, and in a table ``design`` of the GeoPackage, with the strata in words in its table ``strata``. Neither shows
-what the map has for a single unit.
+Both hold for each unit its order of looking, stratum, the stratum's share of the area, the draws in it, and the
+inclusion probability: everything that the stratified estimate needs besides the answers. Seed, design, estimator,
+version and checksum are in each row of the CSV, and in a table ``design`` of the GeoPackage, with the strata in words
+in its table ``strata``. Neither shows what the map has for a single unit.
 """
 
 from __future__ import annotations

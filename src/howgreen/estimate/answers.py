@@ -1,7 +1,8 @@
 """People's answers, read from tables and checked against the sample given out.
 
-One row is one look of one reader at one unit: the number of its dots on each kind of ground. Dots outside the limits are not asked
-for, so a unit cut by the limits has fewer. If a whole unit was assigned one kind, all its dots count there.
+One row is one look of one reader at one unit: the number of its dots on each kind of ground. Dots outside the limits
+are not asked for, so a unit cut by the limits has fewer. If a whole unit was assigned one kind, all its dots count
+there.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Answer:
     time: str = ""
     """ISO 8601, UTC."""
     pattern: str = ""
-    """The dots one by one, a letter of :data:`LETTERS` each, ``-`` for one not asked for; empty if only counts are known."""
+    """The dots one by one, a letter of :data:`LETTERS` each, ``-`` for one not asked for; empty if only counts are
+    known."""
 
     @property
     def asked(self) -> int:
@@ -92,8 +94,8 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
     Raises
     ------
     EstimateError
-        Not such a table; a row of another sample, of a unit that it has not, twice by one reader, with no dots, with more dots than
-        were asked, or with something that is no number. The message names file, row and cure.
+        Not such a table; a row of another sample, of a unit that it has not, twice by one reader, with no dots, with
+        more dots than were asked, or with something that is no number. The message names file, row and cure.
     """
     answers: dict[tuple[int, str], Answer] = {}
     spelt: dict[str, str] = {}
@@ -331,8 +333,9 @@ def _kappa(one: npt.NDArray[np.bool_], two: npt.NDArray[np.bool_]) -> tuple[floa
 
 
 FEWEST_AGREED = 30
-"""Least number of units that two readers interpret together, if that many were read twice: from ten of them, the estimate free of
-readers' errors covers 80-92 % where green is rare, and is twice as wide (``benchmarks/sim_estimate.py``)."""
+"""Least number of units that two readers interpret together, if that many were read twice: from ten of them, the
+estimate free of readers' errors covers 80-92 % where green is rare, and is twice as wide
+(``benchmarks/sim_estimate.py``)."""
 
 
 def to_agree_on(readings: Readings, *, seed: int, kinds: Sequence[str] = GREEN_KINDS) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """From interpretations of two dates to the area lost and gained, with an interval.
 
-The strata come from a map of the change, the truth from people. Areas are stratified means of the shares of a unit's dots; their
-standard errors are those of Olofsson et al. 2014 (doi:10.1016/j.rse.2014.02.015, equations 9 to 11), where each unit has one class.
+The strata come from a map of the change, the truth from people. Areas are stratified means of the shares of a unit's
+dots; their standard errors are those of Olofsson et al. 2014 (doi:10.1016/j.rse.2014.02.015, equations 9 to 11), where
+each unit has one class.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class ChangeEvaluation:
     mapped_m2: Mapping[str, float]
     """Area mapped as the kind."""
     users: Mapping[str, Figure]
-    """User's accuracy: of what is mapped as lost or gained, the correct share (a unit's class is that of most of its dots)."""
+    """User's accuracy: of what is mapped as lost or gained, the correct share (a unit's class is that of most of its
+    dots)."""
     producers: Mapping[str, Figure]
     """Producer's accuracy: of what is lost or gained, the share mapped as such."""
     unseen_m2: float
@@ -60,8 +62,8 @@ class ChangeEvaluation:
     unknown_share: float
     """Share of all dots that are unknown; they are left out, as if they resembled the rest."""
     bounds_m2: Mapping[str, tuple[float, float]]
-    """Areas lost and gained if no unknown dot were changed, and if all were, each with its interval; empty if every dot was
-    identified."""
+    """Areas lost and gained if no unknown dot were changed, and if all were, each with its interval; empty if every dot
+    was identified."""
 
 
 def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluation:
@@ -135,8 +137,8 @@ def _check(stratum: npt.NDArray[np.intp], change: ChangeFrame) -> None:
 def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample) -> AreaEstimate:
     """Estimate one area: a stratified mean, with Student's interval by Satterthwaite's degrees of freedom.
 
-    If most of a stratum is of the kind, the variance of its answers is at least that with half a look different: twenty nearly
-    equal looks understate it, and no interval may have width 0.
+    If most of a stratum is of the kind, the variance of its answers is at least that with half a look different: twenty
+    nearly equal looks understate it, and no interval may have width 0.
     """
     from scipy import special
 

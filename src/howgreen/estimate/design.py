@@ -1,8 +1,8 @@
 """Sampling design: how many places to interpret, and where: strata, allocation, size.
 
-Strata follow the map's green share by the cumulative square root rule (Dalenius & Hodges 1959); looks are allocated by the expected
-spread of the *answers* (Neyman 1934), not by the map's own, which is small where the map is confident; a minimum per stratum keeps
-the variance estimable.
+Strata follow the map's green share by the cumulative square root rule (Dalenius & Hodges 1959); looks are allocated by
+the expected spread of the *answers* (Neyman 1934), not by the map's own, which is small where the map is confident; a
+minimum per stratum keeps the variance estimable.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ class AnswerSpread:
 def expect_answers(share: Floats, area: Floats, *, dots: int, map_rmse: float) -> AnswerSpread:
     """Predict the answers' spread before any look: from the map, its error, and the number of dots.
 
-    A reader who counts ``dots`` dots in a pixel of share y gives a binomial share: dots add y (1 - y) / dots to its variance.
+    A reader who counts ``dots`` dots in a pixel of share y gives a binomial share: dots add y (1 - y) / dots to its
+    variance.
     """
     weight = area / area.sum()
     mean = float((weight * share).sum())

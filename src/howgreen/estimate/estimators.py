@@ -1,11 +1,12 @@
 """Design-based estimates of a ratio of two totals, with or without strata, with or without the map's assistance.
 
-Every estimate here is the ratio of two means over the frame: of green (y) over land (x), each a share of the unit's area. If all of
-a unit is land, x is 1 and the ratio is a mean. The map enters by the difference estimator (Särndal, Swensson & Wretman 1992, ch. 6;
-McRoberts 2010, doi:10.1016/j.rse.2009.10.013; "prediction-powered inference" is the same for a mean): the map's mean over the whole
-frame, corrected by the mean residual in the sample. It is unbiased however bad the map is. Variances are linearised (Särndal et
-al., ch. 5), degrees of freedom are Satterthwaite's, and an interval never has width 0: it is Wilson's at an effective sample size
-(after Korn & Graubard 1998), except where the map assists a simple sample, whose residuals are symmetric. See :mod:`howgreen.estimate.intervals`.
+Every estimate here is the ratio of two means over the frame: of green (y) over land (x), each a share of the unit's
+area. If all of a unit is land, x is 1 and the ratio is a mean. The map enters by the difference estimator (Särndal,
+Swensson & Wretman 1992, ch. 6; McRoberts 2010, doi:10.1016/j.rse.2009.10.013; "prediction-powered inference" is the
+same for a mean): the map's mean over the whole frame, corrected by the mean residual in the sample. It is unbiased
+however bad the map is. Variances are linearised (Särndal et al., ch. 5), degrees of freedom are Satterthwaite's, and an
+interval never has width 0: it is Wilson's at an effective sample size (after Korn & Graubard 1998), except where the
+map assists a simple sample, whose residuals are symmetric. See :mod:`howgreen.estimate.intervals`.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class Looks:
     weight: Floats
     """(stratum,) share of the frame's area in each stratum; sums to 1."""
     effect: float = 1.0
-    """Variance of the looks alone relative to a simple sample, at least 1: for a systematic sample, whose own looks cannot reveal
-    it."""
+    """Variance of the looks alone relative to a simple sample, at least 1: for a systematic sample, whose own looks
+    cannot reveal it."""
 
     def __post_init__(self) -> None:
         """Check that the arrays are consistent.
@@ -184,12 +185,12 @@ def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
 def estimate_by_regression(looks: Looks, assist: MapShares) -> Estimate:
     """Estimate the ratio by regression on the map, from a simple or stratified sample (Särndal et al. 1992, ch. 6 and 7).
 
-    This is the difference estimator with the map rescaled by the slope of answers on map. It helps if the map's scale is wrong and
-    strata cannot correct that: strata that follow the map already gain nearly all it can give. With few looks the slope is
-    uncertain and adapts to the answers. So each residual is weighted by its contribution to the total (Särndal, Swensson & Wretman
-    1989, doi:10.1093/biomet/76.3.527) and corrected for its leverage on the line (MacKinnon & White 1985, HC2), with Bell and
-    McCaffrey's degrees of freedom (2002). The interval rests on that; ``se`` is the textbook's, from plain residuals, and smaller
-    with few looks.
+    This is the difference estimator with the map rescaled by the slope of answers on map. It helps if the map's scale
+    is wrong and strata cannot correct that: strata that follow the map already gain nearly all it can give. With few
+    looks the slope is uncertain and adapts to the answers. So each residual is weighted by its contribution to the
+    total (Särndal, Swensson & Wretman 1989, doi:10.1093/biomet/76.3.527) and corrected for its leverage on the line
+    (MacKinnon & White 1985, HC2), with Bell and McCaffrey's degrees of freedom (2002). The interval rests on that;
+    ``se`` is the textbook's, from plain residuals, and smaller with few looks.
 
     Raises
     ------
@@ -275,16 +276,17 @@ class Gold:
     land: Floats
     """(g,) agreed land share."""
     weight: Floats
-    """(g,) number of units read twice that each represents: 1 for a disagreement, all of which are agreed on; for an agreement, the
-    number of agreements over those interpreted again."""
+    """(g,) number of units read twice that each represents: 1 for a disagreement, all of which are agreed on; for an
+    agreement, the number of agreements over those interpreted again."""
 
 
 def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None) -> Estimate:
     """Estimate the ratio free of the reader's errors, by double sampling.
 
-    The readers' estimate is corrected by the mean of (agreed - read) over the units read twice, themselves a simple random
-    subsample of the looks. No error rate has to be known; the price is the variance of that correction (Särndal et al. 1992, ch.
-    9). If not all agreements were interpreted again, they are a stratum of the second phase (Cochran 1977, ch. 12).
+    The readers' estimate is corrected by the mean of (agreed - read) over the units read twice, themselves a simple
+    random subsample of the looks. No error rate has to be known; the price is the variance of that correction (Särndal
+    et al. 1992, ch. 9). If not all agreements were interpreted again, they are a stratum of the second phase (Cochran
+    1977, ch. 12).
 
     Raises
     ------
@@ -349,15 +351,16 @@ class Corrected:
 FEWEST_DOTS = 30
 """Fewest dots of either kind for an error rate."""
 LEAST_SKILL = 0.3
-"""Least 1 - e0 - e1: below it, the reader separates green from bare hardly better than chance, and dividing by it amplifies
-noise."""
+"""Least 1 - e0 - e1: below it, the reader separates green from bare hardly better than chance, and dividing by it
+amplifies noise."""
 
 
 def estimate_corrected(observed: Estimate, dots: ReadDots) -> Corrected | None:
     """Correct the reader's share by the error rates at agreed answers: (p - e0) / (1 - e0 - e1) (Rogan & Gladen 1978).
 
-    The interval includes the variance of both rates, with units as clusters. None if there are too few dots for the rates, or the
-    reader hardly separates green from bare. The two-phase estimate does not assume constant rates, and takes precedence.
+    The interval includes the variance of both rates, with units as clusters. None if there are too few dots for the
+    rates, or the reader hardly separates green from bare. The two-phase estimate does not assume constant rates, and
+    takes precedence.
     """
     if len(dots.weight) < FEWEST or min(dots.bare.sum(), dots.green.sum()) < FEWEST_DOTS:
         return None

@@ -121,8 +121,8 @@ class Evaluation:
     plain: Estimate
     """Ratio without the map."""
     by_regression: Estimate | None
-    """Ratio by regression on the map, for comparison with the headline; None if the map does not show what is counted, or is
-    constant."""
+    """Ratio by regression on the map, for comparison with the headline; None if the map does not show what is counted,
+    or is constant."""
     of_total: Estimate
     """Ratio of the whole area inside the limits, including water; without the map."""
     definitions: Mapping[str, Estimate]
@@ -149,8 +149,8 @@ class Evaluation:
     systematic: bool
     """A systematic sample's interval is conservative: see :func:`howgreen.estimate.frame.systematic_effect`."""
     looks_in_all: Mapping[int, int]
-    """Total looks that would bring the headline's interval to each half-width in points; empty before :data:`RESIZED_FROM`
-    looks."""
+    """Total looks that would bring the headline's interval to each half-width in points; empty before
+    :data:`RESIZED_FROM` looks."""
 
 
 def evaluate(sample: Sample, answers: Sequence[Answer], *, count: str = "vegetation") -> Evaluation:
@@ -159,8 +159,8 @@ def evaluate(sample: Sample, answers: Sequence[Answer], *, count: str = "vegetat
     Parameters
     ----------
     count
-        Definition of green: a key of :data:`howgreen.estimate.answers.COUNTED`. The map shows only all vegetation: for other
-        definitions only its strata help.
+        Definition of green: a key of :data:`howgreen.estimate.answers.COUNTED`. The map shows only all vegetation: for
+        other definitions only its strata help.
 
     Raises
     ------
@@ -233,9 +233,9 @@ def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str
 def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
     """Tell whether an interval may be shown to a reader during interpretation, who may then stop.
 
-    Stopping at a target width keeps the interval valid from the 20th look on, the 30th with strata, and not while a stratum has
-    fewer than five looks or all answers are equal (simulated, 800 runs per cell; earlier, a lucky run of equal answers stops at
-    once).
+    Stopping at a target width keeps the interval valid from the 20th look on, the 30th with strata, and not while a
+    stratum has fewer than five looks or all answers are equal (simulated, 800 runs per cell; earlier, a lucky run of
+    equal answers stops at once).
     """
     told = {one.unit: one for one in answers if one.known}
     if len(told) < (SHOWN_FROM_STRATIFIED if len(sample.weights) > 1 else SHOWN_FROM):

@@ -116,9 +116,10 @@ STARTS, MOST_STARTED = 400, 400_000
 def systematic_effect(frame: Frame, looks: int, rng: np.random.Generator) -> float:
     """Estimate the variance of a systematic sample relative to a simple one, from the map; at least 1.
 
-    No variance estimate from one grid is unbiased, and the grid's own points cannot reveal that it coincides with a pattern of the
-    town (Särndal et al. 1992, 3.4). The map is known everywhere: it is sampled by many grids like this one, and their ratios are
-    compared (after Opsomer, Francisco-Fernández & Li 2012, doi:10.1111/j.1467-9469.2011.00773.x, who use a model of the town).
+    No variance estimate from one grid is unbiased, and the grid's own points cannot reveal that it coincides with a
+    pattern of the town (Särndal et al. 1992, 3.4). The map is known everywhere: it is sampled by many grids like this
+    one, and their ratios are compared (after Opsomer, Francisco-Fernández & Li 2012,
+    doi:10.1111/j.1467-9469.2011.00773.x, who use a model of the town).
     """
     known = known_shares(frame)
     area = frame.cover.astype(float)

@@ -14,16 +14,17 @@ LEVEL = 0.95
 RARE = 0.25
 """Below this share, or above 1 - it, green is rare: Student's intervals of few looks cover too little there."""
 COIN_SHARE, MOST_COIN_LOOKS, LEAST_COIN = 0.5, 25, 0.01
-"""For Wilson's interval, the estimated variance is averaged with the binomial one as if the latter came from this many looks: half
-of the actual ones, at most 25, fewer the less rare green is (none at :data:`RARE`), and scaled by the square of the share of
-variance that strata and map leave unexplained, a hundredth at least. Most small samples of rare green contain hardly any and
-understate their variance; where the map locates the green this is not so, and a binomial variance is too large.
-``benchmarks/sim_estimate.py`` shows the coverage of the intervals. The price: where one place in a hundred is entirely different
-from a good map, most samples of fifty looks contain none of them, and no rule that is right elsewhere can know."""
+"""For Wilson's interval, the estimated variance is averaged with the binomial one as if the latter came from this many
+looks: half of the actual ones, at most 25, fewer the less rare green is (none at :data:`RARE`), and scaled by the
+square of the share of variance that strata and map leave unexplained, a hundredth at least. Most small samples of rare
+green contain hardly any and understate their variance; where the map locates the green this is not so, and a binomial
+variance is too large. ``benchmarks/sim_estimate.py`` shows the coverage of the intervals. The price: where one place in
+a hundred is entirely different from a good map, most samples of fifty looks contain none of them, and no rule that is
+right elsewhere can know."""
 
 Way = Literal["simple", "strata", "assisted", "other"]
-"""Kind of estimate: a simple sample; one with strata (with the map or without); one assisted by the map that is simple, or
-corrected for readers' errors by agreed answers; anything else."""
+"""Kind of estimate: a simple sample; one with strata (with the map or without); one assisted by the map that is simple,
+or corrected for readers' errors by agreed answers; anything else."""
 _DIFFERENT = np.zeros((), bool)
 
 
@@ -39,23 +40,24 @@ def intervals(
 ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Compute lower and upper ends around ratios, and which of them are Wilson's.
 
-    A simple sample gets Wilson's interval with Student's quantile, with the binomial trials among its degrees of freedom (as for a
-    variance averaged with another: Smyth 2004); strata get it with the normal quantile, widened by the ratio of Student's quantile
-    at their degrees of freedom to that at n - 1 (Korn & Graubard 1998). A simple sample assisted by the map gets Student's wherever
-    that contains any possible share, since its residuals are symmetric; anything else gets Student's, or Wilson's where green is
-    rare.
+    A simple sample gets Wilson's interval with Student's quantile, with the binomial trials among its degrees of
+    freedom (as for a variance averaged with another: Smyth 2004); strata get it with the normal quantile, widened by
+    the ratio of Student's quantile at their degrees of freedom to that at n - 1 (Korn & Graubard 1998). A simple sample
+    assisted by the map gets Student's wherever that contains any possible share, since its residuals are symmetric;
+    anything else gets Student's, or Wilson's where green is rare.
 
     Parameters
     ----------
     ratio, variance, df
         Of one estimate, or arrays of many.
     unexplained
-        Share of the variance that strata and map leave unexplained; see :func:`howgreen.estimate.estimators.estimate_ratio`.
+        Share of the variance that strata and map leave unexplained; see
+        :func:`howgreen.estimate.estimators.estimate_ratio`.
     way
         Kind of estimate.
     alike
-        Whether all answers were equal: then Student's interval reflects the map's scatter alone, and is made at least as wide as
-        Wilson's.
+        Whether all answers were equal: then Student's interval reflects the map's scatter alone, and is made at least
+        as wide as Wilson's.
     """
     from scipy import special
 
@@ -89,8 +91,8 @@ def _effective_looks(
 ) -> Floats:
     """Return the number of binomial trials as precise as ``n`` looks of this variance; ``n`` if nothing varied.
 
-    The binomial variance is share x (1 - share), which a sample underestimates by the variance of the share itself: hence one more.
-    Binary answers are worth ``n``.
+    The binomial variance is share x (1 - share), which a sample underestimates by the variance of the share itself:
+    hence one more. Binary answers are worth ``n``.
     """
     coin = np.multiply(share, np.subtract(1, share))
     mixed = (np.multiply(n - 1, variance) + tosses * coin / (n - 1)) / (n - 1 + tosses)

@@ -1,8 +1,8 @@
 """Comparison of a map with people's labels: any labels, or points drawn at random.
 
-Labels drawn where it was easy, or taken from a cadastre, describe those places and no others: their figures have no interval,
-however many they are. Points drawn at random are a probability sample: there, intervals hold for the whole place (Wilson's for
-shares, Student's for the bias).
+Labels drawn where it was easy, or taken from a cadastre, describe those places and no others: their figures have no
+interval, however many they are. Points drawn at random are a probability sample: there, intervals hold for the whole
+place (Wilson's for shares, Student's for the bias).
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Judgement:
 
     places: int
     probability: bool
-    """Whether labels are a probability sample, so that intervals hold for the whole place; else the figures describe these places
-    only."""
+    """Whether labels are a probability sample, so that intervals hold for the whole place; else the figures describe
+    these places only."""
     overall: Share
     kappa: float | None
     """Cohen's kappa; None if chance explains all."""

@@ -1,9 +1,9 @@
 """A probability sample of places to interpret, frozen in a file before anybody looks.
 
-The frame is the area inside the limits. Water is in the frame: it is a possible answer. Unseen ground is a stratum of its own, as
-the map knows nothing there. :mod:`howgreen.estimate.drawing` draws. Seed, strata, estimator, order, probabilities and a checksum
-are fixed in three consistent files: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians
-(:mod:`howgreen.estimate._units`).
+The frame is the area inside the limits. Water is in the frame: it is a possible answer. Unseen ground is a stratum of
+its own, as the map knows nothing there. :mod:`howgreen.estimate.drawing` draws. Seed, strata, estimator, order,
+probabilities and a checksum are fixed in three consistent files: ``sample.json`` for the estimate, ``units.gpkg`` and
+``units.csv`` for statisticians (:mod:`howgreen.estimate._units`).
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     map_green: float
     map_land: float
     inclusion: float = 0.0
-    """Probability that this pixel is in the sample: its part of the stratum's area, times the number of draws in the stratum. 0 in
-    samples drawn before this field existed."""
+    """Probability that this pixel is in the sample: its part of the stratum's area, times the number of draws in the
+    stratum. 0 in samples drawn before this field existed."""
 
 
 class DistrictFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,8 +101,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     howgreen: str = ""
     """Version that drew it; likewise."""
     systematic_effect: float = 0.0
-    """For a systematic sample: see :func:`howgreen.estimate.frame.systematic_effect`. 0 for any other, and for those drawn before
-    this field existed."""
+    """For a systematic sample: see :func:`howgreen.estimate.frame.systematic_effect`. 0 for any other, and for those
+    drawn before this field existed."""
     sha256: str = ""
     """Checksum of everything above."""
 
@@ -150,8 +150,8 @@ def digest_of(sample: Sample) -> str:
 def save(sample: Sample, folder: Path) -> None:
     """Write the sample: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians.
 
-    The latter two hold the whole design, including the strata, and so reveal a little of the map: people interpret with the page,
-    or with the files of :func:`save_for_others`, which do not.
+    The latter two hold the whole design, including the strata, and so reveal a little of the map: people interpret with
+    the page, or with the files of :func:`save_for_others`, which do not.
 
     Raises
     ------
@@ -166,8 +166,8 @@ def save(sample: Sample, folder: Path) -> None:
 def save_for_others(sample: Sample, folder: Path) -> None:
     """Write the places for other programs: Google Earth (KML), Collect Earth Online (two CSV) and AcATaMa (a point layer).
 
-    None of them reveals the map, or the stratum of a place. Collect Earth Online requires LON, LAT, PLOTID (and SAMPLEID), in this
-    order, followed by anything else; its plots are the squares, its samples the dots.
+    None of them reveals the map, or the stratum of a place. Collect Earth Online requires LON, LAT, PLOTID (and
+    SAMPLEID), in this order, followed by anything else; its plots are the squares, its samples the dots.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """A sanity check on well-known spectra: leaf is green, asphalt is not, water is not land.
 
-The numbers are typical surface reflectances of our own choosing. They separate a working model from one that is inverted or
-was trained on other numbers; they do not measure its quality.
+The numbers are typical surface reflectances of our own choosing. They separate a working model from one that is
+inverted or was trained on other numbers; they do not measure its quality.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ KNOWN = (
 ALIKE = 0.02
 """If the predictions for all known surfaces lie within this range, the model gives one answer for everything."""
 FAR_DARK, FAR_BRIGHT = 0.005, 0.95
-"""Reflectances for half of a tile, to test whether distant pixels matter: all bands dark, all bright, or only the visible or
-only the infrared ones so, since a model may normalise a band index over the tile."""
+"""Reflectances for half of a tile, to test whether distant pixels matter: all bands dark, all bright, or only the
+visible or only the infrared ones so, since a model may normalise a band index over the tile."""
 VISIBLE = ("blue", "green", "red", "rededge1")
 TILE_WIDE = 0.1
 """If the green fraction moves by more than this when only distant pixels change, it depends on the whole tile."""
@@ -60,8 +60,8 @@ def try_known_spectra(model: Model, *, source: str) -> Iterator[str]:
     Raises
     ------
     ModelError
-        It gives one answer for leaf, asphalt, sand, water and snow, or a pixel's answer depends on the brightness at the
-        far end of the tile.
+        It gives one answer for leaf, asphalt, sand, water and snow, or a pixel's answer depends on the brightness at
+        the far end of the tile.
     """
     if not is_optical(model):
         return

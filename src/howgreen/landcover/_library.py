@@ -1,6 +1,7 @@
 """The user's library of added models: one file per model, named by checksum, and one entry per name.
 
-The entry is written last and atomically, so a name always refers to a complete file, and replacing a model is a single rename.
+The entry is written last and atomically, so a name always refers to a complete file, and replacing a model is a single
+rename.
 """
 
 from __future__ import annotations

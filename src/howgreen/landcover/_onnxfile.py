@@ -1,7 +1,7 @@
 """The contents of an ONNX file, inspected before anything runs it.
 
-A minimal description of the format (the message and field numbers of onnx.proto) is given to protobuf, which ONNX Runtime
-depends on; the onnx package would do the same for another 20 MB.
+A minimal description of the format (the message and field numbers of onnx.proto) is given to protobuf, which ONNX
+Runtime depends on; the onnx package would do the same for another 20 MB.
 """
 
 from __future__ import annotations

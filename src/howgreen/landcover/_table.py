@@ -38,8 +38,9 @@ def predict_table(table: Path, *, model: Model, out: Path, prefix: str | None = 
     """Write a table to ``out`` with a model's prediction added to each row.
 
     The new columns are ``label``, ``green_fraction``, ``probability_<class>`` and, where the model estimates it,
-    ``green_uncertainty`` (standard error of the fraction). Band columns are named B02 ... B12 or blue ... swir22 in any order and
-    case and hold reflectance 0-1; other columns are copied verbatim. A row with an empty band gets empty answers.
+    ``green_uncertainty`` (standard error of the fraction). Band columns are named B02 ... B12 or blue ... swir22 in any
+    order and case and hold reflectance 0-1; other columns are copied verbatim. A row with an empty band gets empty
+    answers.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def predict_table(table: Path, *, model: Model, out: Path, prefix: str | None = 
     Raises
     ------
     TableError
-        The file is missing or not a CSV, has no row or clashing columns, or has text or another scale than 0-1 in a band.
+        The file is missing or not a CSV, has no row or clashing columns, or has text or another scale than 0-1 in a
+        band.
     MissingBandsError
         Bands of the model are missing.
     ModelError

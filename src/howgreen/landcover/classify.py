@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 Pixels = FloatArray | npt.NDArray[np.int16]
 """(band, y, x): reflectance, NaN where nothing was observed; or a composite's scaled int16, NEVER_CLEAR."""
 _LABEL, _GREEN, _FIRST_CLASS = 0, 1, 2
-"""Positions in the stacked block: one run of the network fills it all, views of it are cut out later. The last one is the
-uncertainty, if the network predicts it."""
+"""Positions in the stacked block: one run of the network fills it all, views of it are cut out later. The last one is
+the uncertainty, if the network predicts it."""
 
 
 def classify(composite: Composite, model: Model) -> LandCover:
     """Predict label, green fraction and class probabilities of every pixel; lazy if the composite is.
 
-    If the model predicts it, the standard error of the green fraction is included. A pixel without data in any of the model's bands
-    is unseen: label 255, NaN elsewhere.
+    If the model predicts it, the standard error of the green fraction is included. A pixel without data in any of the
+    model's bands is unseen: label 255, NaN elsewhere.
 
     Raises
     ------
@@ -120,8 +120,8 @@ def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> 
     Returns
     -------
     FloatArray
-        (2 + class, y, x): label, green fraction, probabilities; and the standard error of the green fraction as one more,
-        if the model estimates it.
+        (2 + class, y, x): label, green fraction, probabilities; and the standard error of the green fraction as one
+        more, if the model estimates it.
     """
     card, margin = model.card, margin_px(model.card)
     height, width = values.shape[1] - 2 * margin, values.shape[2] - 2 * margin

@@ -1,8 +1,8 @@
 """A model as an Earth Engine image: the same arithmetic on Google's machines (extra ``[ee]``).
 
-Pixel models are stacks of a dozen simple operations, each with a counterpart in Earth Engine, so the ONNX graph is translated
-operation by operation. Models that use neighbouring pixels are refused, and so are forests: Earth Engine limits the expression of
-an image to ten megabytes, and a forest would have to be written out branch by branch.
+Pixel models are stacks of a dozen simple operations, each with a counterpart in Earth Engine, so the ONNX graph is
+translated operation by operation. Models that use neighbouring pixels are refused, and so are forests: Earth Engine
+limits the expression of an image to ten megabytes, and a forest would have to be written out branch by branch.
 """
 
 from __future__ import annotations

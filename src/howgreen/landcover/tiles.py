@@ -1,9 +1,9 @@
 """Placement of tiles on the grid, and blending of overlapping predictions.
 
-A tile's *middle* is the tile without its halo. If ``stride_px`` is the middle's size, middles lie side by side and each pixel has
-one prediction. If it is less they overlap, and predictions are averaged with weights that rise from a middle's edge as a squared
-sine: neighbours' weights sum to 1 and meet smoothly (Hann windows; Pielawski & Wählby 2020, doi:10.1371/journal.pone.0229839).
-Weights depend on the position on the grid alone.
+A tile's *middle* is the tile without its halo. If ``stride_px`` is the middle's size, middles lie side by side and each
+pixel has one prediction. If it is less they overlap, and predictions are averaged with weights that rise from a
+middle's edge as a squared sine: neighbours' weights sum to 1 and meet smoothly (Hann windows; Pielawski & Wählby 2020,
+doi:10.1371/journal.pone.0229839). Weights depend on the position on the grid alone.
 """
 
 from __future__ import annotations

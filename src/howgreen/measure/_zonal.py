@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, LandCover, Progress
 
 Sums = np.ndarray[Any, Any]
-"""float64 (6, 256): for each label the zone's pixels, their summed green fraction, those at least half green, their summed
-number of clear dates, those seen on a single date, their summed dry-plant fraction."""
+"""float64 (6, 256): for each label the zone's pixels, their summed green fraction, those at least half green, their
+summed number of clear dates, those seen on a single date, their summed dry-plant fraction."""
 
 
 def green(
@@ -36,15 +36,15 @@ def green(
 ) -> tuple[Zone, ...]:
     """Measure the green ratio of a city and of each of its districts.
 
-    Every pixel is weighted by its exact share inside the zone (``exactextract``), block by block over the chunks of the land
-    cover; each block is computed once, for all zones, and only if a zone reaches it. Planar sums are scaled by the zone's ratio
-    of ellipsoidal to planar area. Ground beyond the raster is unseen land.
+    Every pixel is weighted by its exact share inside the zone (``exactextract``), block by block over the chunks of the
+    land cover; each block is computed once, for all zones, and only if a zone reaches it. Planar sums are scaled by the
+    zone's ratio of ellipsoidal to planar area. Ground beyond the raster is unseen land.
 
     Parameters
     ----------
     landcover
-        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen if it has both. ``dry_fraction`` if the model
-        predicts it.
+        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen if it has both. ``dry_fraction`` if
+        the model predicts it.
     city
         Its districts are measured independently; they need neither lie inside the city nor fill it.
     n_clear

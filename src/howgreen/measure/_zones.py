@@ -86,8 +86,8 @@ def _zone_shape(
 def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
     """Make a table of zones in EPSG:4326, one row each in the given order.
 
-    Columns ``name``, ``id``, ``kind``, ``level`` (empty where there is none), :data:`FIGURES`, ``interval_<end>`` for each of
-    :data:`INTERVAL_ENDS`, ``geometry``; figures are float64, NaN if a zone has none.
+    Columns ``name``, ``id``, ``kind``, ``level`` (empty where there is none), :data:`FIGURES`, ``interval_<end>`` for
+    each of :data:`INTERVAL_ENDS`, ``geometry``; figures are float64, NaN if a zone has none.
     """
     import geopandas as gpd
     import pandas as pd

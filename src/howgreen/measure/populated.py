@@ -1,7 +1,7 @@
 """Greenness of inhabited ground, on a population raster's own cells.
 
-Population counts are never resampled: the limits and the mapped green are aggregated to the raster's cells. A cell cut by the
-limits keeps the share of its people that equals its area share inside.
+Population counts are never resampled: the limits and the mapped green are aggregated to the raster's cells. A cell cut
+by the limits keeps the share of its people that equals its area share inside.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, LandCover
 
 LEAST_PEOPLE, WHOLE_CELL_M2 = 1.0, 10_000.0
-"""A one-hectare cell with fewer people is not inhabited, smaller ones in proportion: population models put a thousandth of a person into forests."""
+"""A one-hectare cell with fewer people is not inhabited, smaller ones in proportion: population models put a thousandth
+of a person into forests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,8 @@ class Populated:
 def populated(landcover: LandCover, city: City, people: People) -> Populated:
     """Measure the green of the inhabited cells.
 
-    A pixel belongs to the cell that contains its exactly projected centre, weighted by its share inside the limits. Water and
-    unseen ground count in neither half of the ratio, as everywhere.
+    A pixel belongs to the cell that contains its exactly projected centre, weighted by its share inside the limits.
+    Water and unseen ground count in neither half of the ratio, as everywhere.
 
     Raises
     ------

@@ -110,9 +110,9 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     -------
     GeoDataFrame
         EPSG:4326; columns ``osm_id`` (``W123``), ``name`` (or None), ``tag`` (``natural=wood``), ``group`` (``tree``,
-        ``grass``, ``crop``, ``other``), ``access`` (its tag, or None), ``area_m2`` (ellipsoidal, inside the city), ``geometry`` (Polygon or
-        MultiPolygon); sorted by ``osm_id``; ``attrs["licence"]`` is the attribution, ``attrs["warnings"]`` lists what is
-        doubtful. Empty where nothing is mapped.
+        ``grass``, ``crop``, ``other``), ``access`` (its tag, or None), ``area_m2`` (ellipsoidal, inside the city),
+        ``geometry`` (Polygon or MultiPolygon); sorted by ``osm_id``; ``attrs["licence"]`` is the attribution,
+        ``attrs["warnings"]`` lists what is doubtful. Empty where nothing is mapped.
 
     Raises
     ------

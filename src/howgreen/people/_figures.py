@@ -36,7 +36,8 @@ class Surroundings:
     green_ratio: Floats
     """Green share of the cell's own seen land."""
     walk_m: Floats | None = None
-    """Distance in metres along ways from the cell's centre to a public green space, inf for none; None if not requested."""
+    """Distance in metres along ways from the cell's centre to a public green space, inf for none; None if not
+    requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ class PeopleFigures:
     near_public_walk: float | None
     """Share of people within 300 m of one along ways mapped in OpenStreetMap."""
     gini: float | None
-    """Population-weighted Gini coefficient of the green within 300 m: 0 if all have the same, towards 1 if few have all."""
+    """Population-weighted Gini coefficient of the green within 300 m: 0 if all have the same, towards 1 if few have
+    all."""
 
 
 def figures(zone: Counts, around: Surroundings) -> PeopleFigures:

@@ -1,7 +1,7 @@
 """Walking distance to a green space along the ways mapped in OpenStreetMap.
 
-Edges are split where they enter a green space, so that the entrance counts and not the nearest crossing; people join the network at
-the nearest point of an edge, and only within :data:`SNAP_M`: a park without a way to it is not at 0 m.
+Edges are split where they enter a green space, so that the entrance counts and not the nearest crossing; people join
+the network at the nearest point of an edge, and only within :data:`SNAP_M`: a park without a way to it is not at 0 m.
 """
 
 from __future__ import annotations

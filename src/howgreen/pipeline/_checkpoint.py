@@ -1,9 +1,9 @@
 """Lazy rasters computed block by block and kept on disk, so that memory does not grow with the city.
 
-:func:`kept` does so for everything computed from a plan's images. A stage hands over a lazy (dask) dataset; :func:`persist`
-computes it one spatial block at a time, writes each variable of a block to its own file and returns the same dataset, backed by
-those files. A file appears under its name only when complete, so an interrupted run keeps the finished blocks and computes the
-rest. Plain ``.npy``: an ``.npz`` checksums every byte on each write and read.
+:func:`kept` does so for everything computed from a plan's images. A stage hands over a lazy (dask) dataset;
+:func:`persist` computes it one spatial block at a time, writes each variable of a block to its own file and returns the
+same dataset, backed by those files. A file appears under its name only when complete, so an interrupted run keeps the
+finished blocks and computes the rest. Plain ``.npy``: an ``.npz`` checksums every byte on each write and read.
 """
 
 from __future__ import annotations

@@ -50,14 +50,14 @@ def plan(
     Parameters
     ----------
     place
-        A name, an OSM id (``R120965``), coordinates (``"45.76, 4.84"``), a shape, the Path of a boundary file, or a City
-        (see :func:`howgreen.place_from_name` and its like).
+        A name, an OSM id (``R120965``), coordinates (``"45.76, 4.84"``), a shape, the Path of a boundary file, or a
+        City (see :func:`howgreen.place_from_name` and its like).
     images
-        A :class:`Store`, or :class:`Catalogs`. None for the user's own store (or the embedded sample when Sampleton is asked for)
-        where it shows the place, else the open catalogues.
+        A :class:`Store`, or :class:`Catalogs`. None for the user's own store (or the embedded sample when Sampleton is
+        asked for) where it shows the place, else the open catalogues.
     period
-        ``"2024-05/2024-09"``; a year by itself is its growing season; ``Season("peak", 2024)`` for its greenest months as measured;
-        None for the newest growing season that has images.
+        ``"2024-05/2024-09"``; a year by itself is its growing season; ``Season("peak", 2024)`` for its greenest months
+        as measured; None for the newest growing season that has images.
     sensor
         Key of :data:`howgreen.core.sensors.SENSORS`.
     model
@@ -86,7 +86,8 @@ def plan(
 def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
     """Carry out a plan; the same plan gives the same answer.
 
-    A scene whose pixels contradict its metadata, or cannot be decoded, is left out with a warning if other scenes remain.
+    A scene whose pixels contradict its metadata, or cannot be decoded, is left out with a warning if other scenes
+    remain.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Run a plan on Google's machines: the green mask as a file in the user's Drive (extra ``[ee]``).
 
-For areas too large to download. Plan, scenes, bands and model are the same; the composite is Earth Engine's own median of the
-pixels that the mask calls clear, without our vote over dates and our cloud margins, so single pixels may differ.
+For areas too large to download. Plan, scenes, bands and model are the same; the composite is Earth Engine's own median
+of the pixels that the mask calls clear, without our vote over dates and our cloud margins, so single pixels may differ.
 """
 
 from __future__ import annotations

@@ -96,9 +96,9 @@ def asked_period(
 ) -> tuple[Period | None, tuple[str, ...]]:
     """Resolve the period that a user means, with notes.
 
-    A year by itself means its growing season: a median over twelve months would include winter and answer another question. Two
-    days, two months or a month are taken literally. A :class:`Period` is taken as it is. With the other kinds of season a year
-    is the whole year, in the south the twelve months around its growing season.
+    A year by itself means its growing season: a median over twelve months would include winter and answer another
+    question. Two days, two months or a month are taken literally. A :class:`Period` is taken as it is. With the other
+    kinds of season a year is the whole year, in the south the twelve months around its growing season.
 
     Raises
     ------
@@ -150,8 +150,8 @@ def image_sources(
     catalogs
         To query, in order; empty for none.
     period
-        See :func:`asked_period`; None for the newest growing season, a kind of season for the newest of that kind: among those with
-        images in a store, or the last SEASONS in catalogues.
+        See :func:`asked_period`; None for the newest growing season, a kind of season for the newest of that kind:
+        among those with images in a store, or the last SEASONS in catalogues.
     today
         For tests; the UTC date if None.
 

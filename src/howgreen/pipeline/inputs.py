@@ -103,8 +103,8 @@ class Catalogs:
     """
 
     names: str | Sequence[str] = ()
-    """One or several of: ``earth-search``, ``planetary-computer``, a STAC API's URL, ``name=URL`` for a mirror. None: those
-    that need no account."""
+    """One or several of: ``earth-search``, ``planetary-computer``, a STAC API's URL, ``name=URL`` for a mirror. None:
+    those that need no account."""
 
     @property
     def listed(self) -> tuple[str, ...]:
@@ -169,8 +169,8 @@ def to_city(
 ) -> City:
     """Return the City for anything a user may pass as a place.
 
-    A City is returned as it is. Text is a name, an id, coordinates, WKT or GeoJSON; a Path is a boundary file; a shape, a
-    GeoJSON mapping, a GeoDataFrame or a GeoSeries is a boundary.
+    A City is returned as it is. Text is a name, an id, coordinates, WKT or GeoJSON; a Path is a boundary file; a shape,
+    a GeoJSON mapping, a GeoDataFrame or a GeoSeries is a boundary.
     """
     if isinstance(place, City):
         return place

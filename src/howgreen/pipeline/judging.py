@@ -143,8 +143,8 @@ def judge_by(mapped: Mapped, labels: LabelFile) -> Judged:
     Raises
     ------
     LabelError
-        The file, its classes or its shares are invalid; no label lies where the map shows ground; or polygons are declared a
-        probability sample.
+        The file, its classes or its shares are invalid; no label lies where the map shows ground; or polygons are
+        declared a probability sample.
     """
     frame, codes, shares = read(labels)
     shapes = list(frame.to_crs(str(mapped.grid.crs)).geometry)

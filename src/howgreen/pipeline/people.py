@@ -81,7 +81,8 @@ def people_near_green(
     result
         Of :func:`howgreen.pipeline.city.run`.
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
+        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a
+        section.
     check
         Called after all warnings and before anything is written; raises to stop.
 

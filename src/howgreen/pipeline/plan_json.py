@@ -232,7 +232,8 @@ def _scene(data: SceneFile) -> Scene:
 LEAST_PIXEL = 1.0
 """Smallest pixel of a plan's grid, in metres: at a hundredth of it, a hectare would have a hundred million pixels."""
 MOST_AROUND, ROOM_PX = 4.0, 1000.0
-"""A plan's grid may have at most MOST_AROUND times the pixels of the limits' own box, widened by ROOM_PX along each side."""
+"""A plan's grid may have at most MOST_AROUND times the pixels of the limits' own box, widened by ROOM_PX along each
+side."""
 
 
 def _values(part: msgspec.Struct) -> dict[str, Any]:

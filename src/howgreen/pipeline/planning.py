@@ -347,7 +347,8 @@ def _radar(
 ) -> tuple[tuple[Scene, ...], image_sources.Found]:
     """Choose radar scenes to complement another sensor's, and describe what was available.
 
-    A catalogue is searched for them only if the model takes radar; a store's are at hand, and are shown in the report anyway.
+    A catalogue is searched for them only if the model takes radar; a store's are at hand, and are shown in the report
+    anyway.
     """
     model, nothing = choice.model, image_sources.Found(scenes=())
     if SENSORS[choice.sensor].is_radar:

@@ -32,12 +32,14 @@ _DENSITY = re.compile(r"densit|dichte|densidad|(?:^|[_-])pd(?:[_-]|$)", re.IGNOR
 """Names of rasters and columns of people per square kilometre: ``gpw_v4_population_density_rev11``, WorldPop's
 ``fra_pd_2020_1km``."""
 MOST_DENSE, IMPOSSIBLE = 50_000.0, 1_000_000.0
-"""People per km² of the limits: above the first it is doubted (the densest cities have 45,000), above the second impossible."""
+"""People per km² of the limits: above the first it is doubted (the densest cities have 45,000), above the second
+impossible."""
 FEWEST_ALIKE = 20
-"""Number of inhabited cells that, all with the same value, are doubted; with no empty cell among them they cannot be counts.
+"""Number of inhabited cells that, all with the same value, are doubted; with no empty cell among them they cannot be
+counts.
 
-Some rasters spread the people of a census area evenly over settled ground (Meta's and CIESIN's High Resolution Settlement Layer):
-around a village within one area, all settled cells then have the same value, and all others none.
+Some rasters spread the people of a census area evenly over settled ground (Meta's and CIESIN's High Resolution
+Settlement Layer): around a village within one area, all settled cells then have the same value, and all others none.
 """
 LEAST_COVERED = 0.99
 """Share of the limits that a raster must cover; beyond it nobody is counted."""
@@ -51,8 +53,8 @@ def read_people(path: Path, city: City) -> People:
     Raises
     ------
     ImageError
-        The raster is missing, has several bands, is rotated, has no CRS, lies off the limits, has too many cells, or one value in
-        all of them.
+        The raster is missing, has several bands, is rotated, has no CRS, lies off the limits, has too many cells, or
+        one value in all of them.
     """
     from rasterio.windows import Window
 

@@ -21,9 +21,9 @@ SHIPPED = (".py", ".onnx", ".html", ".css", ".js", ".po")
 def earlier(plan: Plan, folder: Path) -> Summary | None:
     """Return the figures of an earlier report of this same plan; None if it has to be run.
 
-    The report must hold an identical plan (including the images' checksums, the model and its version), have all its files
-    unchanged, come from the library versions now installed, and be newer than the program's own code; local images must be as
-    catalogued.
+    The report must hold an identical plan (including the images' checksums, the model and its version), have all its
+    files unchanged, come from the library versions now installed, and be newer than the program's own code; local
+    images must be as catalogued.
     """
     try:
         if (folder / "plan.json").read_text(encoding="utf-8") != plan_json.to_json(plan):

@@ -71,7 +71,8 @@ def account(
     Parameters
     ----------
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
+        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a
+        section.
     check
         Called after all warnings and before anything is written; raises to stop.
 

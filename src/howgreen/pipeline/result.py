@@ -44,8 +44,9 @@ class CityResult(Result):
     def to_frame(self) -> gpd.GeoDataFrame:
         """Return one tidy row per zone, the city first, then its districts: figures and their inputs.
 
-        The columns of ``zones``, and ``city``, ``city_id``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``,
-        ``sensor``, ``model``, ``warnings`` (codes), so that rows of several cities can be concatenated. EPSG:4326.
+        The columns of ``zones``, and ``city``, ``city_id``, ``interval_level``, ``n_dates``, ``first_date``,
+        ``last_date``, ``sensor``, ``model``, ``warnings`` (codes), so that rows of several cities can be concatenated.
+        EPSG:4326.
         """
         return report.to_frame(self)
 
@@ -99,7 +100,8 @@ def write(
     pdf
         Whether to write the page as PDF too.
     published
-        Whether the report is for the public: its plan then names files without their folders, and still runs with ``--store``.
+        Whether the report is for the public: its plan then names files without their folders, and still runs with
+        ``--store``.
 
     Returns
     -------

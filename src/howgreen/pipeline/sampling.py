@@ -47,7 +47,8 @@ CHANGE_LOOKS = 200
 BESIDE_PX = 3
 """Ground within this distance of mapped change is a stratum of its own."""
 FEWEST_PIXELS = 10
-"""Smallest stratum, in pixels; smaller mapped change lies in the stratum beside change, any other is left out of the frame."""
+"""Smallest stratum, in pixels; smaller mapped change lies in the stratum beside change, any other is left out of the
+frame."""
 PLAN = "plan.json"
 """In a sample folder: the plan that made the map; it can be run again."""
 OTHERS = "other-programs"
@@ -179,8 +180,8 @@ def sample_of_change(found: Path, options: SampleOptions, folder: Path) -> Sampl
 def frame_of_change(folder: Path) -> Frame:
     """Make the sampling frame of a change: land seen on both dates, stratified by the map.
 
-    The strata are green loss, green gain, ground next to either (where most omissions lie), ground green on both dates, and the
-    rest.
+    The strata are green loss, green gain, ground next to either (where most omissions lie), ground green on both dates,
+    and the rest.
     """
     from scipy.ndimage import binary_dilation
 

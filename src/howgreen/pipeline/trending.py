@@ -64,8 +64,8 @@ class TrendOptions:
     bandpass: str = ""
     """Key of :data:`howgreen.core.bandpass.BANDPASSES`; empty for no published coefficients."""
     months: tuple[int, int] | None = None
-    """First and last month, the same in each year; None for the calendar growing season. A span from the second half of one year
-    into the first half of the next counts for the year it ends in."""
+    """First and last month, the same in each year; None for the calendar growing season. A span from the second half of
+    one year into the first half of the next counts for the year it ends in."""
 
     def __post_init__(self) -> None:
         if len(self.years) < 2:
@@ -126,7 +126,8 @@ def over_years(
     images
         Image source; None as for :func:`howgreen.pipeline.city.plan`.
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
+        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a
+        section.
     check
         Called after all is computed and before anything is written; raises to stop.
 

@@ -21,7 +21,8 @@ DAYS_KEPT = 7
 def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
     """Name the folder of a plan's finished blocks.
 
-    The name changes with everything that decides the pixels, including the state of the image files and our own version.
+    The name changes with everything that decides the pixels, including the state of the image files and our own
+    version.
     """
     base = Path(work) if work is not None else cache_folder() / "runs"
     _forget_old_runs(base)

@@ -77,7 +77,8 @@ def with_land_file(city: City, path: Path) -> City:
     Raises
     ------
     AreaError
-        When the file cannot be read, shows water instead of land, contradicts itself, or shows no land inside the limits.
+        When the file cannot be read, shows water instead of land, contradicts itself, or shows no land inside the
+        limits.
 
     """
     from howgreen.place.vectors import read_around

@@ -28,7 +28,8 @@ _MOST_LISTED = 20
 _MOST_COMPARED = 20_000
 """Most names compared for similarity, which takes seconds for more."""
 _COPIES_DIFFER = 0.05
-"""Areas of one name in several layers are finer and coarser copies of one if their ground differs by less than this share."""
+"""Areas of one name in several layers are finer and coarser copies of one if their ground differs by less than this
+share."""
 _LICENCES = ("licence", "license", "attribution", "boundarylicense", "copyright")
 
 

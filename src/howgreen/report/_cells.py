@@ -1,7 +1,8 @@
 """The green shares embedded in a page, so that it can answer for any area by itself.
 
-A cell is one pixel of the city's grid, or a square of several if the city is large. It holds sums, not means of means: how much of
-it is seen land, how green that is, and how much is unseen land. The rest is water, sea, or outside the limits.
+A cell is one pixel of the city's grid, or a square of several if the city is large. It holds sums, not means of means:
+how much of it is seen land, how green that is, and how much is unseen land. The rest is water, sea, or outside the
+limits.
 """
 
 from __future__ import annotations
@@ -119,8 +120,9 @@ def to_degrees(grid: GeoBox) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``centre`` and ``half`` of the grid in pixels (column, row), ``lon`` and ``lat`` with one factor for each of ``terms``: powers
-        of (column - centre) / half and (row - centre) / half. ``worst_px`` is how far it is off at most, in pixels.
+        ``centre`` and ``half`` of the grid in pixels (column, row), ``lon`` and ``lat`` with one factor for each of
+        ``terms``: powers of (column - centre) / half and (row - centre) / half. ``worst_px`` is how far it is off at
+        most, in pixels.
     """
     (height, width), t = grid.shape, grid.affine
     columns, rows = (array.ravel() for array in np.meshgrid(np.linspace(0, width, 13), np.linspace(0, height, 13)))

@@ -1,9 +1,10 @@
 """Translation of sentences composed elsewhere: warnings, notes, the basis of an interval.
 
-They are stored as English text, in ``plan.json``, ``summary.json`` and a store, so that a report can be written in another language
-later. Each is a template filled with values; matched against :data:`TEMPLATES`, it is translated as a whole. The name of a value
-determines its format: ``n``, ``share``, ``area``, ``decimal`` as numbers, ``day`` as days, ``said`` by its own template, all others
-unchanged; the content of ``unsaid`` exists in English only. Text that matches no template stays English, and the page marks it so.
+They are stored as English text, in ``plan.json``, ``summary.json`` and a store, so that a report can be written in
+another language later. Each is a template filled with values; matched against :data:`TEMPLATES`, it is translated as a
+whole. The name of a value determines its format: ``n``, ``share``, ``area``, ``decimal`` as numbers, ``day`` as days,
+``said`` by its own template, all others unchanged; the content of ``unsaid`` exists in English only. Text that matches
+no template stays English, and the page marks it so.
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ _BUTTON = """.howgreen-export button { border: 0; border-radius: 2px; background
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     """Draw a map with the photo, the green share, the classes, the number of clear dates, the limits, the districts and a drawing tool.
 
-    Drawn shapes are exported as ``area.geojson``, for ``howgreen city --area``. The map works without a network, except for the
-    street layer (OpenStreetMap). The pictures are warped to the map's EPSG:3857, so that they are placed correctly.
+    Drawn shapes are exported as ``area.geojson``, for ``howgreen city --area``. The map works without a network, except
+    for the street layer (OpenStreetMap). The pictures are warped to the map's EPSG:3857, so that they are placed
+    correctly.
 
     Parameters
     ----------

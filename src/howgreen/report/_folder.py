@@ -38,7 +38,8 @@ def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | N
     Parameters
     ----------
     check
-        Called before the replacement, while no other process may exchange ``out``; if it raises, ``out`` stays as it is.
+        Called before the replacement, while no other process may exchange ``out``; if it raises, ``out`` stays as it
+        is.
 
     Raises
     ------
@@ -86,7 +87,8 @@ def copied_folder(out: Path, *, anew: Collection[str], text: Collection[str]) ->
     anew
         Files missing from the copy, since they are rewritten.
     text
-        Of these, files that are copied nevertheless. All others are shared by hard links, if available: do not modify them.
+        Of these, files that are copied nevertheless. All others are shared by hard links, if available: do not modify
+        them.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The language of a page: words from a gettext catalogue, numbers and dates in the local format.
 
-English is in the templates and in the code (:func:`_language.Language.gettext`); ``locale/CODE.po`` holds the translations.
-Numbers are rounded by :mod:`howgreen.core.words` in every language; only their signs change.
+English is in the templates and in the code (:func:`_language.Language.gettext`); ``locale/CODE.po`` holds the
+translations. Numbers are rounded by :mod:`howgreen.core.words` in every language; only their signs change.
 """
 
 from __future__ import annotations

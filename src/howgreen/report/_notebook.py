@@ -20,8 +20,8 @@ THUMBNAIL_PX = 320
 def to_frame(result: Result) -> gpd.GeoDataFrame:
     """Make one row per zone: the figures and their inputs. EPSG:4326.
 
-    Columns ``city``, ``city_id``, those of ``zones``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``, ``sensor``,
-    ``model``, ``warnings`` (codes joined by a blank), ``geometry``.
+    Columns ``city``, ``city_id``, those of ``zones``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``,
+    ``sensor``, ``model``, ``warnings`` (codes joined by a blank), ``geometry``.
     """
     from howgreen.core.acquisitions import acquisitions
 

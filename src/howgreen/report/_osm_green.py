@@ -26,8 +26,8 @@ FILES = {
 def write_osm_green(city: City, areas: gpd.GeoDataFrame, folder: Path, *, share: float, source: str) -> dict[str, Any]:
     """Write and return ``summary.json`` of OSM's green areas.
 
-    It holds the share (0-1) of all ground inside the limits that is mapped as green, and the areas by group in square metres,
-    with overlaps counted in each.
+    It holds the share (0-1) of all ground inside the limits that is mapped as green, and the areas by group in square
+    metres, with overlaps counted in each.
     """
     _style(folder / RASTER)
     found = {

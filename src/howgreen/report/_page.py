@@ -1,7 +1,8 @@
 """``report.html``: one file with its pictures embedded, which works offline.
 
-The page is ``template.html``, which includes the files of ``sections/`` in turn. To add a section, write it there, include it, and
-pass its values in :func:`page`; mark texts by ``{% trans %}`` or ``_()`` (see :mod:`howgreen.report._language`).
+The page is ``template.html``, which includes the files of ``sections/`` in turn. To add a section, write it there,
+include it, and pass its values in :func:`page`; mark texts by ``{% trans %}`` or ``_()`` (see
+:mod:`howgreen.report._language`).
 """
 
 from __future__ import annotations

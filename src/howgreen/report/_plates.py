@@ -1,7 +1,7 @@
 """Standalone pictures: title, answer, interval, dates, doubts and sources around a map or a chart.
 
-Each is drawn twice: NAME.png for screens and sharing (with the aspect ratio that social networks show), and NAME.svg for print, on
-white.
+Each is drawn twice: NAME.png for screens and sharing (with the aspect ratio that social networks show), and NAME.svg
+for print, on white.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
 LEFT_PX = GAP * WIDTH_IN * DPI
 WARNED = "#8a4b00"
 TITLE_SIZES, SERIF = (20, 17, 14, 11, 8), 1.05
-"""Font sizes of the question in points, the first that fits; and the width of its characters relative to those used for line breaks."""
+"""Font sizes of the question in points, the first that fits; and the width of its characters relative to those used for
+line breaks."""
 WARNING_IN, LINE_LETTERS, MOST_LINES = 0.23, 150, 8
 """Height of a warning line in inches, characters per line, and the most lines."""
 UNDER = "#d6d4cd"

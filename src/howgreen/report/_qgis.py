@@ -1,7 +1,7 @@
 """QGIS support, so that a report looks as on the page: a style beside each raster, styles inside the GeoPackage, and one project.
 
-The formats are QGIS's own XML, written by hand because QGIS is not a Python package; a test opens the files in a real QGIS.
-Properties are written as ``prop``, which every QGIS 3 reads.
+The formats are QGIS's own XML, written by hand because QGIS is not a Python package; a test opens the files in a real
+QGIS. Properties are written as ``prop``, which every QGIS 3 reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 PROJECT = "howgreen.qgz"
 TABLES = "districts.gpkg"
 CITY, DISTRICTS, LAND = "city", "districts", "land"
-"""Layers of the GeoPackage. ``land`` is the city without the sea, if that is known: the figures count nothing beyond it."""
+"""Layers of the GeoPackage. ``land`` is the city without the sea, if that is known: the figures count nothing beyond
+it."""
 _VERSION = "3.22.0"
 """Version of the XML: as written by this QGIS and read by later ones."""
 _TITLES = {
@@ -190,8 +191,8 @@ def write_styles(result: Result, preview: Preview, folder: Path) -> None:
 def show_beside(folder: Path, title: str) -> bool:
     """Give each raster of :data:`_BESIDE` in a folder its style, and add it to the folder's project.
 
-    A report's own project gets more layers, hidden at first; a folder without a project gets one, if it holds a raster. A project
-    changed beyond recognition is left alone. Returns whether there is a project.
+    A report's own project gets more layers, hidden at first; a folder without a project gets one, if it holds a raster.
+    A project changed beyond recognition is left alone. Returns whether there is a project.
     """
     import rasterio
 

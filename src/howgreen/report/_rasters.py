@@ -1,10 +1,11 @@
 """The maps as cloud-optimised GeoTIFFs, written block by block.
 
-``green_mask.tif``, ``green_fraction.tif`` and, if the model predicts each pixel's uncertainty, ``green_uncertainty.tif`` show
-exactly what the ratio counts: seen land of which any part lies inside the limits (or a district); no data on water, on unseen
-ground, and outside. ``landcover.tif`` shows the water as well. So every figure can be reproduced from the files: weight each pixel
-by its part inside the zone. ``composite.tif`` shows the whole grid, so that the surroundings of the limits are visible too.
-``n_clear.tif`` shows everything inside the limits, including water.
+``green_mask.tif``, ``green_fraction.tif`` and, if the model predicts each pixel's uncertainty,
+``green_uncertainty.tif`` show exactly what the ratio counts: seen land of which any part lies inside the limits (or a
+district); no data on water, on unseen ground, and outside. ``landcover.tif`` shows the water as well. So every figure
+can be reproduced from the files: weight each pixel by its part inside the zone. ``composite.tif`` shows the whole grid,
+so that the surroundings of the limits are visible too. ``n_clear.tif`` shows everything inside the limits, including
+water.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Answers beside the green ratio (people, change, trend, law): each in its own folder, or as a section of a report's page.
 
-A report's page has a pair of markers for each of them (``template.html``). A new section is inserted between its markers, its
-figures and files are put beside the page, and ``summary.json`` lists them; the report changes whole or not at all.
+A report's page has a pair of markers for each of them (``template.html``). A new section is inserted between its
+markers, its figures and files are put beside the page, and ``summary.json`` lists them; the report changes whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -225,8 +226,8 @@ class Kept:
 def kept(out: str | Path, found: Mapping[str, Any], plan_json: str | None) -> Kept:
     """Find the sections of a report to be replaced that remain valid: same limits, same language.
 
-    People are counted around the green of one map, so their section needs the same plan. A folder altered since, or made by another
-    version, keeps none.
+    People are counted around the green of one map, so their section needs the same plan. A folder altered since, or
+    made by another version, keeps none.
 
     Parameters
     ----------
@@ -297,7 +298,8 @@ def opened(destination: Destination, topic: str, *, progress: Progress | None = 
     Raises
     ------
     OutputError
-        As :func:`howgreen.report._delivery.new_target`, and :func:`report_of`; or the report has another plan than it had.
+        As :func:`howgreen.report._delivery.new_target`, and :func:`report_of`; or the report has another plan than it
+        had.
     """
     if destination.report is None:
         with new_target(destination.folder, progress=progress) as folder:

@@ -55,7 +55,8 @@ class Form:
     """Format of a report."""
 
     language: str = "en"
-    """Language of the page, the pictures and the table for people: a key of :data:`howgreen.report._language.LANGUAGES`."""
+    """Language of the page, the pictures and the table for people: a key of
+    :data:`howgreen.report._language.LANGUAGES`."""
     pdf: bool = False
     """Write the page as PDF too."""
 
@@ -76,8 +77,8 @@ def write(
     Parameters
     ----------
     out
-        A new folder, an empty one, or an earlier report's (it is replaced, and its sections that remain valid are kept); or the
-        same in remote storage, as a URL of fsspec.
+        A new folder, an empty one, or an earlier report's (it is replaced, and its sections that remain valid are
+        kept); or the same in remote storage, as a URL of fsspec.
     truth
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     estimate

@@ -27,8 +27,8 @@ RADAR = "radar"
 RADAR_DB = (-25.0, 0.0)
 """Backscatter shown as black and as white."""
 RADAR_COLOURS = ((-20.0, -2.0), (-27.0, -9.0), (2.0, 14.0))
-"""Decibels shown as zero and full red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white, fields and bare
-ground blue to violet, water black."""
+"""Decibels shown as zero and full red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white,
+fields and bare ground blue to violet, water black."""
 RADAR_PAIR = SENTINEL1.band_names
 GAMMA = 1.7
 WHITE = (0.18, 0.45)

@@ -1,7 +1,7 @@
 """Urban ecosystems under the EU's Nature Restoration Regulation: the areas of Article 8, counted on its official maps.
 
-Areas of urban green space and of tree cover are sums over the official maps inside official limits, in EPSG:3035. They are not
-howgreen's green ratio, and never carry its name.
+Areas of urban green space and of tree cover are sums over the official maps inside official limits, in EPSG:3035. They
+are not howgreen's green ratio, and never carry its name.
 """
 
 from howgreen.restoration._account import (

@@ -180,7 +180,8 @@ def _cover(shape: BaseGeometry, maps: Maps) -> Cover:
 def sums_of(of: CoverMap, shape: BaseGeometry) -> tuple[Sums, float]:
     """Sum one map inside one shape (EPSG:3035); also return the area of the sea in m2.
 
-    Tree Cover Density knows no sea: where it lies by the other map is cut off the shape beforehand, for this one calls it 0 % or unknown.
+    Tree Cover Density knows no sea: where it lies by the other map is cut off the shape beforehand, for this one calls
+    it 0 % or unknown.
     """
     if shape.is_empty:
         return NOTHING, 0.0

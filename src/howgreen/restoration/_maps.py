@@ -1,7 +1,7 @@
 """The two maps prescribed for Article 8, as published: 10 m, EPSG:3035, one byte per pixel.
 
-Codes and their meaning: "Methodological support for Article 8" (DG ENV and EEA, version 2.0, July 2026, not binding), and the
-products' own manuals.
+Codes and their meaning: "Methodological support for Article 8" (DG ENV and EEA, version 2.0, July 2026, not binding),
+and the products' own manuals.
 """
 
 from __future__ import annotations

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = IMAGE_FOOTPRINT
 LEAST_SHARED = 0.98
-"""Least overlap of two bands, as a share of the smaller one's ground: 60 m bands may end a pixel later than 10 m ones."""
+"""Least overlap of two bands, as a share of the smaller one's ground: 60 m bands may end a pixel later than 10 m
+ones."""
 LARGEST_PIXEL = 3.05
-"""Ratio of the pixel size to the sensor's own above which a warning is given: its 20 m bands stay below, its 60 m bands do not. 30
-m in a map projection may be 1 % more on the ground."""
+"""Ratio of the pixel size to the sensor's own above which a warning is given: its 20 m bands stay below, its 60 m bands
+do not. 30 m in a map projection may be 1 % more on the ground."""
 FOOTPRINT_NOTE = (
     "No limits were given: the area is what the images show, not the city. "
     "Give the city's limits with --area to get its own green ratio."

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 COMMON = -9999
 """Value that many writers use for no data, declared or not."""
 FEWEST_HOLES, BESIDE, MOST_COMMON = 0.0005, 5, 3.0
-"""Share of a band's pixels above which holes are reported; number of values compared on each side of the nodata value; and the
-highest frequency of a ground value relative to these."""
+"""Share of a band's pixels above which holes are reported; number of values compared on each side of the nodata value;
+and the highest frequency of a ground value relative to these."""
 SPARSE = 8
 """Row and column step that suffices to see whether the nodata value lies within the range of others."""
 
@@ -71,8 +71,8 @@ def fits(value: float, dtype: np.dtype[Any]) -> bool:
 def holes(values: npt.NDArray[Any], nodata: float | None) -> float | None:
     """Return the share of a band (y, x) marked as no data that seems to be ground; None if none does.
 
-    A true nodata value lies outside the range of all others, or is far more common than adjacent values. If isolated pixels within
-    the range have it as often as the adjacent values, it is one of the data values.
+    A true nodata value lies outside the range of all others, or is far more common than adjacent values. If isolated
+    pixels within the range have it as often as the adjacent values, it is one of the data values.
     """
     if nodata is None or not np.isfinite(nodata) or not _is_among(values[::SPARSE, ::SPARSE], nodata):
         return None

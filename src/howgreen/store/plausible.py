@@ -29,7 +29,8 @@ _FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
 _MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
 _LAND_NIR = 0.15
 _MOST_BETWEEN, _BETWEEN = 0.75, 0.005
-"""If more than the first share of pixels has a near-infrared between green and red, to within the second, it is a panchromatic band.
+"""If more than the first share of pixels has a near-infrared between green and red, to within the second, it is a
+panchromatic band.
 
 In seven real images at most 3 % of the near-infrared lies there; of a Landsat 8 panchromatic band, 91 to 94 %."""
 _LOW_DB, _HIGH_DB = -35.0, 5.0

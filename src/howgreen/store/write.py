@@ -113,8 +113,8 @@ def store_scene(
     layers
         Its bands.
     check
-        Called before anything is moved into place, with what was seen of the pixels; raises if they cannot be reflectance, or
-        the mask's codes no such codes, and returns doubts about them.
+        Called before anything is moved into place, with what was seen of the pixels; raises if they cannot be
+        reflectance, or the mask's codes no such codes, and returns doubts about them.
     progress
         Called with ``("store", bands done, bands in all)``.
 

@@ -1,8 +1,9 @@
 """Atmospheric effects on reflectance: all of them without correction, or the residual of a correction.
 
-Single scattering towards nadir: the air adds path radiance, attenuates light on both paths, and scatters some of it back
-to the ground. Sources: Hansen & Travis 1974 (Space Sci. Rev. 16: 527) for the Rayleigh optical depth, Ångström 1929 for
-that of aerosols, Tanré et al. 1979 (Appl. Opt. 18: 3587) for how path, transmittance and spherical albedo enter.
+Single scattering towards nadir: the air adds path radiance, attenuates light on both paths, and scatters some of it
+back to the ground. Sources: Hansen & Travis 1974 (Space Sci. Rev. 16: 527) for the Rayleigh optical depth, Ångström
+1929 for that of aerosols, Tanré et al. 1979 (Appl. Opt. 18: 3587) for how path, transmittance and spherical albedo
+enter.
 """
 
 from __future__ import annotations

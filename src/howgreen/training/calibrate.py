@@ -1,7 +1,7 @@
 """Calibration of a model's predicted standard errors, against mixtures with known shares.
 
-Pure pixels of a real city are mixed by us: their spectra are real and their shares exact; only the physical mixing of light
-between neighbours is missing. Real pixels train nothing here but one number, the factor on all standard errors.
+Pure pixels of a real city are mixed by us: their spectra are real and their shares exact; only the physical mixing of
+light between neighbours is missing. Real pixels train nothing here but one number, the factor on all standard errors.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def held(missed: Array, told: Array) -> float:
 def judged(tell: Tell, bands: Sequence[str], references: Sequence[Reference]) -> tuple[float, dict[str, float]]:
     """Return the factor required by all real cities together, and figures for a card.
 
-    They state how many mixtures of each city are covered with the factor from the other cities (``uncertainty_<city>_held``,
-    nominally 95 %).
+    They state how many mixtures of each city are covered with the factor from the other cities
+    (``uncertainty_<city>_held``, nominally 95 %).
     """
     pairs = {}
     for city, pure in cities_of(references).items():

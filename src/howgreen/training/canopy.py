@@ -31,7 +31,8 @@ class Prior:
     open_ground: bool = False
     """Plants in rows, with soil visible between them: only part of such ground is covered."""
     weathered: Span = (0.0, 0.0)
-    """Exponent by which dead leaves darken towards short wavelengths, from 1,650 nm on: humus, which PROSPECT does not model."""
+    """Exponent by which dead leaves darken towards short wavelengths, from 1,650 nm on: humus, which PROSPECT does not
+    model."""
     commonness: float = 1.0
     """Relative frequency within its class."""
 
@@ -107,8 +108,8 @@ def canopies(
 ) -> tuple[Array, Array]:
     """Simulate canopies drawn from ``prior`` over grounds (n, wavelength): band reflectance (count, band) and covered share (count,).
 
-    The covered share of open ground is the part hidden from above by randomly placed leaves, ``1 - exp(-0.5 LAI)`` (Nilson 1971); a
-    crown or a lawn counts as a whole.
+    The covered share of open ground is the part hidden from above by randomly placed leaves, ``1 - exp(-0.5 LAI)``
+    (Nilson 1971); a crown or a lawn counts as a whole.
     """
     import prosail
 
@@ -158,7 +159,8 @@ def soils(count: int, *, rng: np.random.Generator) -> Array:
 def snows(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
     """Simulate band reflectance (count, band) of snow, fresh to dirty and wet: bright in the visible, nearly black in SWIR.
 
-    The shape is a logistic decline between 900 and 1,500 nm with the levels of Wiscombe & Warren 1980 (J. Atmos. Sci. 37: 2712).
+    The shape is a logistic decline between 900 and 1,500 nm with the levels of Wiscombe & Warren 1980 (J. Atmos. Sci.
+    37: 2712).
     """
     nm = WAVELENGTH_NM
     bright, far = rng.uniform(0.4, 0.95, (count, 1)), rng.uniform(0.01, 0.14, (count, 1))

@@ -27,8 +27,8 @@ class Mean:
 def clustered_mean(values: Array, cluster: npt.NDArray[np.int_] | None = None) -> Mean:
     """Average values (n,), with the clustered standard error of the mean.
 
-    This is the sandwich estimator for a mean (Liang & Zeger 1986, Biometrika 73: 13) with the factor G / (G - 1) for G clusters.
-    Without clusters every value is its own.
+    This is the sandwich estimator for a mean (Liang & Zeger 1986, Biometrika 73: 13) with the factor G / (G - 1) for G
+    clusters. Without clusters every value is its own.
     """
     label = np.arange(len(values)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     mean, groups = float(np.mean(values)), int(label.max()) + 1
@@ -40,8 +40,8 @@ def clustered_mean(values: Array, cluster: npt.NDArray[np.int_] | None = None) -
 def jackknifed_mean(values: Array, members: npt.NDArray[np.int_]) -> Mean:
     """Average values (n,), each made from several clusters (n, k), with a delete-one-cluster standard error.
 
-    A mixture of two pixels depends on the polygons of both; the delete-one jackknife (Efron & Stein 1981, Ann. Statist. 9: 586)
-    needs no model of that.
+    A mixture of two pixels depends on the polygons of both; the delete-one jackknife (Efron & Stein 1981, Ann. Statist.
+    9: 586) needs no model of that.
     """
     known, label = np.unique(members, return_inverse=True)
     # A value that contains a cluster twice is left out once.
@@ -62,10 +62,10 @@ def jackknifed_mean(values: Array, members: npt.NDArray[np.int_]) -> Mean:
 def bootstrapped_error(statistic: Callable[[Array], float], members: npt.NDArray[np.int_]) -> float:
     """Estimate the standard error of any figure of values (n,) by resampling their clusters, with fixed draws.
 
-    Of G clusters, G - 1 are drawn with replacement, which makes the variance of a mean unbiased without a factor (Rao & Wu 1988, J.
-    Am. Statist. Assoc. 83: 231). Values made from clusters of several kinds, a plant over a roof, are weighted by the product of
-    the numbers of draws (the pigeonhole bootstrap, Owen 2007, Ann. Appl. Statist. 1: 386), which is conservative. For a largest
-    value it is rough.
+    Of G clusters, G - 1 are drawn with replacement, which makes the variance of a mean unbiased without a factor (Rao &
+    Wu 1988, J. Am. Statist. Assoc. 83: 231). Values made from clusters of several kinds, a plant over a roof, are
+    weighted by the product of the numbers of draws (the pigeonhole bootstrap, Owen 2007, Ann. Appl. Statist. 1: 386),
+    which is conservative. For a largest value it is rough.
 
     Parameters
     ----------

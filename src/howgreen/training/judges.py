@@ -1,7 +1,8 @@
 """Evaluation of a model on real land that it was not trained on: every figure with its clustered standard error.
 
-The references are fractions measured or interpreted by people, pure pixels of known classes, and mixtures of pure pixels with exact
-shares. A model is passed as a function from reflectance to green share, so that a rule, a network and a file are judged alike.
+The references are fractions measured or interpreted by people, pure pixels of known classes, and mixtures of pure
+pixels with exact shares. A model is passed as a function from reflectance to green share, so that a rule, a network and
+a file are judged alike.
 """
 
 from __future__ import annotations
@@ -311,9 +312,10 @@ def place_errors(
 ) -> list[PlaceError]:
     """Compute the mean error of each place with ground truth, with its clustered standard error.
 
-    Potsdam and Australia count by their fractions; Freiburg, Münster, Aberystwyth and Texas by ``count`` mixtures of their pure
-    land pixels, with all classes equal. The wavelengths of Texas's red edge are known only to 10 nm, over which the edge rises by a
-    tenth of reflectance: it judges no model that uses it. Simulated towns do not count as places.
+    Potsdam and Australia count by their fractions; Freiburg, Münster, Aberystwyth and Texas by ``count`` mixtures of
+    their pure land pixels, with all classes equal. The wavelengths of Texas's red edge are known only to 10 nm, over
+    which the edge rises by a tenth of reflectance: it judges no model that uses it. Simulated towns do not count as
+    places.
 
     Parameters
     ----------

@@ -109,8 +109,8 @@ class Effort:
     """Neighbourhoods shown to U-Net, with different materials each time."""
     radar: radar_network.Effort = field(default_factory=radar_network.Effort)
     hidden: tuple[int, ...] = (32, 16)
-    """Hidden channels; 32 and 32, 40 and 16 had equal errors on simulated towns and on mixtures of real pixels, and took
-    longer."""
+    """Hidden channels; 32 and 32, 40 and 16 had equal errors on simulated towns and on mixtures of real pixels, and
+    took longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +144,8 @@ def make(
     Parameters
     ----------
     work
-        Keeps each model as soon as it is made, and checkpoints of the long training; a stopped run resumes from there, unless the
-        recipe has changed. All models are moved to ``out`` together, at the end.
+        Keeps each model as soon as it is made, and checkpoints of the long training; a stopped run resumes from there,
+        unless the recipe has changed. All models are moved to ``out`` together, at the end.
 
     Raises
     ------

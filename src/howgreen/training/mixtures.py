@@ -245,8 +245,8 @@ _DEEP = 0.03
 def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.random.Generator) -> Array:
     """Compute the light on each class relative to open level ground, (class, n, band).
 
-    Roofs and crowns are sunlit and shade the ground; lawns are farther from walls. Water is recognised by its darkness, and
-    is not shaded.
+    Roofs and crowns are sunlit and shade the ground; lawns are farther from walls. Water is recognised by its darkness,
+    and is not shaded.
     """
     tan_sun = np.sqrt(1 / sun_cos**2 - 1)
     near = (shares + around) / 2
@@ -302,7 +302,8 @@ def _blurred(
 ) -> Array:
     """Blur a pixel by its point-spread function: coarse bands include more of the neighbours.
 
-    On a shore (n, 1) the neighbours are the bank: for a band with twice the pixel's side, a quarter is the pixel itself.
+    On a shore (n, 1) the neighbours are the bank: for a band with twice the pixel's side, a quarter is the pixel
+    itself.
     """
     fine_weight = rng.uniform(0.75, 1.0, (len(own), 1))
     least = np.where(shore, 0.25, 0.4)

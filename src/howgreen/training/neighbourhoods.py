@@ -1,9 +1,10 @@
 """Training neighbourhoods for a network with spatial context: any greenness, any building, any land, in the light of one scene.
 
-Ground is divided into parcels by streets, recursively, at random angles; parcels are houses with gardens, blocks, halls, parks,
-woods, fields, open land and water. Their materials are redrawn whenever a piece is shown, from the canopies, soils and materials of
-the single-pixel mixtures, and plants of one scene are similar, as rain or drought makes them. So if two pixels differ, their
-surroundings explain why. The judging cities (:mod:`howgreen.training.wide`) are made by other rules, from other plants.
+Ground is divided into parcels by streets, recursively, at random angles; parcels are houses with gardens, blocks,
+halls, parks, woods, fields, open land and water. Their materials are redrawn whenever a piece is shown, from the
+canopies, soils and materials of the single-pixel mixtures, and plants of one scene are similar, as rain or drought
+makes them. So if two pixels differ, their surroundings explain why. The judging cities (:mod:`howgreen.training.wide`)
+are made by other rules, from other plants.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ GREEN_WEIGHT = 5.0
 LOG_ERROR = (-6.0, 0.0)
 """Bounds on the logarithm of a predicted standard error."""
 MOST_STUCK = 0.05
-"""Largest share of training pixels with an error predicted as the full range from bare to green: beyond, it was not learned."""
+"""Largest share of training pixels with an error predicted as the full range from bare to green: beyond, it was not
+learned."""
 BATCH = 1024
 NORMALISATION = (
     f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"

@@ -1,8 +1,8 @@
 """Paint, cloth and artificial turf that reflect green light and much near-infrared, yet hold neither water nor chlorophyll.
 
-They differ from plants by a slow rise where leaves jump (700-740 nm), and no decline beyond 1,000 nm as in wet leaves. The spectra
-are drawn from shapes common to pigments (phthalocyanine and chromium oxide: a peak in the blue or the green, dark red, and a
-near-infrared determined by the polymer), not from any single measurement.
+They differ from plants by a slow rise where leaves jump (700-740 nm), and no decline beyond 1,000 nm as in wet leaves.
+The spectra are drawn from shapes common to pigments (phthalocyanine and chromium oxide: a peak in the blue or the
+green, dark red, and a near-infrared determined by the polymer), not from any single measurement.
 """
 
 from __future__ import annotations

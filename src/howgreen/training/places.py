@@ -1,9 +1,10 @@
 """Error of a model in a new place: a random-effects model of its mean errors in several places.
 
-A place's mean error has two parts: the sampling error of its pixels, and the effect of the place itself (its light, soils, season).
-The second does not shrink with more pixels, and only more places reveal it. DerSimonian & Laird 1986 (Controlled Clinical Trials 7:
-177) for the variance between places, Hartung & Knapp 2001 (Statist. Med. 20: 3875) for the error of the mean, Higgins, Thompson &
-Spiegelhalter 2009 (J. R. Statist. Soc. A 172: 137) for the interval of a new place.
+A place's mean error has two parts: the sampling error of its pixels, and the effect of the place itself (its light,
+soils, season). The second does not shrink with more pixels, and only more places reveal it. DerSimonian & Laird 1986
+(Controlled Clinical Trials 7: 177) for the variance between places, Hartung & Knapp 2001 (Statist. Med. 20: 3875) for
+the error of the mean, Higgins, Thompson & Spiegelhalter 2009 (J. R. Statist. Soc. A 172: 137) for the interval of a new
+place.
 """
 
 from __future__ import annotations

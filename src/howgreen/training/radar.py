@@ -66,11 +66,13 @@ KNOWN = (
     Backscatter(vv=-12.5, vh=-20.5, places=1.8, patches=1.8, pixels=0.3, days=1.3, moisture=1.0),
     Backscatter(vv=-19.0, vh=-26.5, places=2.0, patches=0.8, pixels=0.3, days=2.0, moisture=0.0),
 )
-"""In the order of :data:`COVERS`. A building's level is for its footprint alone, about a third of a built-up quarter."""
+"""In the order of :data:`COVERS`. A building's level is for its footprint alone, about a third of a built-up
+quarter."""
 TOGETHER = 0.75
 """Correlation of the deviations of VV and VH."""
 OPTICS_PX = 0.6
-"""Standard deviation of the instrument's point-spread function in pixels of 10 m: independent speckle becomes some four looks."""
+"""Standard deviation of the instrument's point-spread function in pixels of 10 m: independent speckle becomes some four
+looks."""
 NOISE_DB = (-30.0, -24.0)
 """Residual instrument noise, in VV and VH alike."""
 PATCH_PX = 15

@@ -1,12 +1,12 @@
 """The shipped radar models: shares of five covers from VV and VH, a pixel's surroundings and, with many acquisitions, their variation.
 
-A pixel network over convolutional features: mean power in squares of 3 to 31 pixels (multi-looking, which averages out speckle),
-texture (the standard deviation of decibels in squares), the pixel itself, and the mean variation between acquisitions. All of it is
-in the ONNX graph, so that a model takes decibels and nothing else.
+A pixel network over convolutional features: mean power in squares of 3 to 31 pixels (multi-looking, which averages out
+speckle), texture (the standard deviation of decibels in squares), the pixel itself, and the mean variation between
+acquisitions. All of it is in the ONNX graph, so that a model takes decibels and nothing else.
 
-No place with radar images and a reference of its own was available. So a card's interval rests on simulated cities with backscatter
-levels drawn from published ones, widened by as much as the optical models' intervals in real places exceed those in the same
-simulated cities (:func:`reference`).
+No place with radar images and a reference of its own was available. So a card's interval rests on simulated cities with
+backscatter levels drawn from published ones, widened by as much as the optical models' intervals in real places exceed
+those in the same simulated cities (:func:`reference`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bands that Landsat lacks, for pixels with field-measured cover: drawn from simulated pixels similar in the other bands.
 
-Dry plants, soil and sparse leaves rise smoothly from the red to the near-infrared, so that six bands determine almost all of what
-lies between.
+Dry plants, soil and sparse leaves rise smoothly from the red to the near-infrared, so that six bands determine almost
+all of what lies between.
 """
 
 from __future__ import annotations

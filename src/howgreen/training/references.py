@@ -28,7 +28,8 @@ MUUFL_FILE = "reference/muufl_field_spectra_vnir.csv"
 TABASCO_FILE = "reference/tabasco_landsat7_pixels.csv"
 
 _ROWS_OF_A_BLOCK = 50
-"""Adjacent rows of the Australian table that count as one site: it names no place, and fields were visited in sequence."""
+"""Adjacent rows of the Australian table that count as one site: it names no place, and fields were visited in
+sequence."""
 _PIXELS_OF_A_BLOCK = 12
 """Side of the blocks of the Texan scene used as error clusters."""
 
@@ -64,8 +65,8 @@ def _australia(data: Path, *, kept: bool) -> pd.DataFrame:
 
 
 _SPARSE = 0.5
-"""Largest green fraction of field-measured training pixels: above, point samples see gaps in crowns that count as closed in a
-city."""
+"""Largest green fraction of field-measured training pixels: above, point samples see gaps in crowns that count as
+closed in a city."""
 
 
 def field_pixels(data: Path, count: int, *, rng: np.random.Generator) -> Mixtures:
@@ -167,8 +168,9 @@ def read_table(data: Path, name: str) -> Table:
 def read_materials_in_bands(data: Path, *, bands: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
     """Read roofs, walls, paints, metals and cloth (n, band) missing from the library of full spectra, and each one's kind.
 
-    Karlsruhe (KLUM), Gulfport (MUUFL) and Pasadena. Gulfport's were measured only to 1,000 nm: their short-wave infrared is set to
-    the near-infrared. Texas (HYDICE) is not used for training: a judging place is worth more than its roofs.
+    Karlsruhe (KLUM), Gulfport (MUUFL) and Pasadena. Gulfport's were measured only to 1,000 nm: their short-wave
+    infrared is set to the near-infrared. Texas (HYDICE) is not used for training: a judging place is worth more than
+    its roofs.
     """
     klum, muufl, turf = (pd.read_csv(existing(data, name)) for name in (KLUM_FILE, MUUFL_FILE, TURF_FILE))
     parts = [

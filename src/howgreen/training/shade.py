@@ -1,8 +1,8 @@
 """Direct light on each surface of a pixel: shadows of houses and trees by their geometry, and slopes.
 
-Buildings and crowns of plan density p and height-to-width ratio a cast shadows that leave ``exp(-p a tan(zenith) k)`` of the
-ground lit, if randomly placed (the frontal-area density of Raupach 1992, Bound.-Layer Meteorol. 60: 375, seen from the sun
-instead of the wind). Shaded ground gets only skylight, which is blue.
+Buildings and crowns of plan density p and height-to-width ratio a cast shadows that leave ``exp(-p a tan(zenith) k)``
+of the ground lit, if randomly placed (the frontal-area density of Raupach 1992, Bound.-Layer Meteorol. 60: 375, seen
+from the sun instead of the wind). Shaded ground gets only skylight, which is blue.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from howgreen.training.spectra import Array
 
 _BLOCK = 0.9
-"""Mean width of a randomly oriented house or crown across the sun relative to its width, less the shadow that falls on other
-roofs."""
+"""Mean width of a randomly oriented house or crown across the sun relative to its width, less the shadow that falls on
+other roofs."""
 
 
 def lit_share(roofs: Array, crowns: Array, *, tan_sun: Array, rng: np.random.Generator) -> Array:

@@ -1,8 +1,8 @@
 """The shipped U-Net, ``unet-10``: a pixel and its surroundings, up to 240 m.
 
-It learns from neighbourhoods of any greenness (:mod:`howgreen.training.neighbourhoods`), from towns of the sample city's builder,
-and from mixtures of single pixels, each shown as a uniform field, so that it also works without context. It learns from no real
-pixels, so that every real place can measure its error in a new one.
+It learns from neighbourhoods of any greenness (:mod:`howgreen.training.neighbourhoods`), from towns of the sample
+city's builder, and from mixtures of single pixels, each shown as a uniform field, so that it also works without
+context. It learns from no real pixels, so that every real place can measure its error in a new one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _EVEN_PX = (8, 16, 32)
 """Sides of the uniform fields that show pixels without neighbours."""
 _RATE = 3e-3
 _AREA_WEIGHT = 20.0
-"""Weight of the squared error of a piece's total green share, beside that of each pixel: cities are judged by their sums."""
+"""Weight of the squared error of a piece's total green share, beside that of each pixel: cities are judged by their
+sums."""
 _LEVEL = 0.95
 _MIXTURES = 3000
 """Mixtures per real place, each shown as a uniform field."""

@@ -1,9 +1,9 @@
 """Simulated cities from 3 to 90 % green in six climates, drawn by rules that no training uses.
 
-The training towns and the sample city share one builder, one street pattern and one season. These cities share nothing with them:
-streets are level lines of distances and waves, plants are four numbers per kind instead of a canopy model, and roofs, fields and
-shores are from other places. They judge whether a ratio holds where greenness, light and land differ; they do not measure accuracy
-in a real city.
+The training towns and the sample city share one builder, one street pattern and one season. These cities share nothing
+with them: streets are level lines of distances and waves, plants are four numbers per kind instead of a canopy model,
+and roofs, fields and shores are from other places. They judge whether a ratio holds where greenness, light and land
+differ; they do not measure accuracy in a real city.
 """
 
 from __future__ import annotations

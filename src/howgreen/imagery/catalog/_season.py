@@ -1,9 +1,9 @@
 """The greenest months of a year, measured on coarse overviews of its clear images.
 
-Each acquisition gives an NDVI (NIR - red) / (NIR + red) on the coarse grid of the cloud masks, over clear pixels inside the limits;
-each month is the median of its clearest acquisitions. Months show different parts of a place, so their plain means are not
-comparable: each month and each pixel gets a level of its own, fitted alternately (Tukey's two-way fit, by means), and the months'
-levels are compared.
+Each acquisition gives an NDVI (NIR - red) / (NIR + red) on the coarse grid of the cloud masks, over clear pixels inside
+the limits; each month is the median of its clearest acquisitions. Months show different parts of a place, so their
+plain means are not comparable: each month and each pixel gets a level of its own, fitted alternately (Tukey's two-way
+fit, by means), and the months' levels are compared.
 """
 
 from __future__ import annotations
@@ -54,14 +54,16 @@ def measure_season(
     Parameters
     ----------
     scenes
-        Of one optical sensor, with coverage; those without red and a near-infrared band are skipped, as are unreadable ones.
+        Of one optical sensor, with coverage; those without red and a near-infrared band are skipped, as are unreadable
+        ones.
     city, searched
         The place, and the period of the scenes.
 
     Returns
     -------
     Period, MeasuredSeason
-        The greenest consecutive months within ``searched`` (all of it if no month could be measured); and all months measured.
+        The greenest consecutive months within ``searched`` (all of it if no month could be measured); and all months
+        measured.
     """
     before = fetched_bytes()
     looks = _looks(scenes, city, progress)
@@ -97,8 +99,8 @@ def measure_season(
 def month_levels(planes: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute the level of each month from its NDVI in each pixel, (month, pixel), NaN unseen; their mean is that of an average pixel.
 
-    A month that shows only the wood is not greener for it: pixel levels absorb the differences between places. Pixels seen in one
-    month only carry no comparison and are left out, unless there are no others.
+    A month that shows only the wood is not greener for it: pixel levels absorb the differences between places. Pixels
+    seen in one month only carry no comparison and are left out, unless there are no others.
     """
     if len(planes) == 0:
         return np.zeros(0)

@@ -33,9 +33,11 @@ ENOUGH_PCT = 98.0
 LEAST_GAIN_PCT = 0.5
 """Least share of the city for which a scene must add a needed observation."""
 BAND_BYTES, MASK_BYTES = 1.6, 0.15
-"""Bytes per pixel in a compressed file, approximately: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
+"""Bytes per pixel in a compressed file, approximately: 1.5 in the images of Bolzano and Sampleton; noise does not
+compress."""
 JPEG2000_BYTES = 0.9
-"""Bytes per pixel in a JPEG 2000 file, approximately: a 10 m band of a Sentinel-2 tile, 121 million pixels, takes some 100 MB."""
+"""Bytes per pixel in a JPEG 2000 file, approximately: a 10 m band of a Sentinel-2 tile, 121 million pixels, takes some
+100 MB."""
 _JPEG2000 = re.compile(r"\.jp2$", re.IGNORECASE)
 RADAR_BYTES = 4.0
 """Bytes per pixel of radar: floats with speckle, which do not compress."""
@@ -210,8 +212,8 @@ def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
 def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene]) -> set[int]:
     """Choose the scenes of up to :data:`MOST_RADAR` acquisitions, spread over the period; return their indices.
 
-    Each step takes the acquisition that shows most of the least-seen ground, and among ties the one farthest in time from
-    those taken.
+    Each step takes the acquisition that shows most of the least-seen ground, and among ties the one farthest in time
+    from those taken.
 
     Parameters
     ----------
@@ -270,9 +272,9 @@ def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:
 def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox | None = None) -> int:
     """Estimate the bytes that a composite of these bands and their masks reads; whole files without a ``grid``.
 
-    Counts the share of a scene's footprint within the grid; all of a remote JPEG 2000 file, which cannot be read in part. A
-    file without a size in the catalogue counts BAND_BYTES or MASK_BYTES per pixel in the grid (JPEG2000_BYTES per pixel of
-    its scene), and nothing without a grid.
+    Counts the share of a scene's footprint within the grid; all of a remote JPEG 2000 file, which cannot be read in
+    part. A file without a size in the catalogue counts BAND_BYTES or MASK_BYTES per pixel in the grid (JPEG2000_BYTES
+    per pixel of its scene), and nothing without a grid.
     """
     area = outline(grid) if grid is not None else None
     total = 0.0

@@ -47,7 +47,8 @@ def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Acquisition
     Raises
     ------
     NoImageError, MissingBandsError, ImageError
-        There is nothing to take the median of, a scene lacks bands, scenes cannot be combined, or there are too many dates.
+        There is nothing to take the median of, a scene lacks bands, scenes cannot be combined, or there are too many
+        dates.
     """
     if not scenes:
         raise NoImageError("a composite of no scenes: choose at least one")

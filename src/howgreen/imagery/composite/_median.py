@@ -126,7 +126,8 @@ def _fillers(clear: Bools) -> tuple[list[Int16s | None], list[Int16s | None]]:
 def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Int16s) -> None:
     """Write the median to ``out``.
 
-    It is the upper or lower of the middle two, or their mean with halves rounded to even, and NEVER_CLEAR where ``never``.
+    It is the upper or lower of the middle two, or their mean with halves rounded to even, and NEVER_CLEAR where
+    ``never``.
     """
     n = len(planes)
     # For an odd number of unclear dates, one more is *above* than *below*, so one fixed position of the two counts

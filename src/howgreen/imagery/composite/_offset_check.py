@@ -50,8 +50,8 @@ DARK_PERCENTILE = 1.0
 DARK_WARN = 0.09
 DARK_APART = 0.06
 UNEVEN = 0.6
-"""Spread (10th to 90th percentile of the pixels) of one date's excess light over another, relative to its median: less indicates an
-offset."""
+"""Spread (10th to 90th percentile of the pixels) of one date's excess light over another, relative to its median: less
+indicates an offset."""
 SAME_GROUND = 0.5
 """Least overlap of two scenes of the same ground, as a share of their joint outline."""
 
@@ -62,7 +62,8 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
     Raises
     ------
     ContradictionError
-        The pixels of a scene contradict its scale or offset beyond doubt; it names the offset that fits them, if one does.
+        The pixels of a scene contradict its scale or offset beyond doubt; it names the offset that fits them, if one
+        does.
     ImageError
         A file cannot be read.
     """

@@ -92,11 +92,12 @@ def composite_scaled(
     bands
         Common names.
     block_px
-        Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes per pixel. The values do not depend on it.
-        GDAL's own cache is extra: set it small for the whole run, as ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
+        Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes per pixel. The values do not
+        depend on it. GDAL's own cache is extra: set it small for the whole run, as
+        ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
     aside
-        Executor that detects clouds at once, while libraries load: for callers that will compute everything. None: when the first
-        block needs them.
+        Executor that detects clouds at once, while libraries load: for callers that will compute everything. None: when
+        the first block needs them.
 
     Returns
     -------

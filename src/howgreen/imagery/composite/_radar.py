@@ -1,15 +1,15 @@
 """Sentinel-1: backscatter in decibels, as the median of many acquisitions, unaffected by clouds.
 
-A single radar image is grainy (speckle). Little speckle remains in the median over a dozen acquisitions, which also keeps edges
-that a spatial filter would smear; so it is the only filter here. No mask is needed: a pixel with data was seen. Values under
-FLOOR_DB are noise at the border of a swath, and count as no data.
+A single radar image is grainy (speckle). Little speckle remains in the median over a dozen acquisitions, which also
+keeps edges that a spatial filter would smear; so it is the only filter here. No mask is needed: a pixel with data was
+seen. Values under FLOOR_DB are noise at the border of a swath, and count as no data.
 
-Files hold decibels or linear power (``Scene.power``). They are converted to decibels pixel by pixel before the median. With an
-odd number of acquisitions the order makes no difference; with an even one the middle two are averaged in decibels, which is the
-geometric mean of their power. Files not on the grid are interpolated in their own unit.
+Files hold decibels or linear power (``Scene.power``). They are converted to decibels pixel by pixel before the median.
+With an odd number of acquisitions the order makes no difference; with an even one the middle two are averaged in
+decibels, which is the geometric mean of their power. Files not on the grid are interpolated in their own unit.
 
-The variation between acquisitions separates fields, which are sown and mown, from woods and houses: ``vv_variation`` and
-``vh_variation`` are the standard deviations of a pixel's decibels, including speckle (some 2 dB).
+The variation between acquisitions separates fields, which are sown and mown, from woods and houses: ``vv_variation``
+and ``vh_variation`` are the standard deviations of a pixel's decibels, including speckle (some 2 dB).
 """
 
 from __future__ import annotations

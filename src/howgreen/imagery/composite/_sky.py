@@ -57,8 +57,8 @@ class Sky:
 def flags(acquisitions: Acquisitions, grid: GeoBox, files: Files) -> list[NDArray[np.uint8]]:
     """Find the flags of each date on the cells of a grid, (y, x), or a single zero if the pixels allow no detection.
 
-    Dates without a mask rely on the pixels alone. For dates that have one, only strong, sizeable clouds absent from other dates
-    are added.
+    Dates without a mask rely on the pixels alone. For dates that have one, only strong, sizeable clouds absent from
+    other dates are added.
     """
     masked = [any(sky.has_mask(scene) for scene in group) for group in acquisitions]
     nothing = [np.zeros((1, 1), np.uint8)] * len(acquisitions)

@@ -45,8 +45,8 @@ class Stack:
 class BufferPool:
     """Memory reused for one block after another.
 
-    Fresh memory, which the system first zeroes, would cost a tenth of the composite's time. A copy sent elsewhere (to a cluster)
-    starts empty.
+    Fresh memory, which the system first zeroes, would cost a tenth of the composite's time. A copy sent elsewhere (to a
+    cluster) starts empty.
     """
 
     def __init__(self) -> None:
@@ -135,8 +135,8 @@ def _read_scene(
 def _roofs(scene: Scene, reader: Reader) -> NDArray[np.bool_]:
     """Find pixels that a scene's mask calls cloud but whose bands show no parallax, (y, x) of a block with its margin.
 
-    Empty if that cannot be tested: for other sensors, on other pixels, without blue and red, beyond the area that a composite of
-    all blocks reads, and in simulated images, whose clouds have no parallax.
+    Empty if that cannot be tested: for other sensors, on other pixels, without blue and red, beyond the area that a
+    composite of all blocks reads, and in simulated images, whose clouds have no parallax.
     """
     halo = reader.window.grown(reader.margin_px)
     nothing = np.zeros(halo.shape, bool)

@@ -165,8 +165,8 @@ def _without_hidden(
 ) -> Iterator[Any]:
     """Open an in-memory copy of a band for a frame, ``fill`` where the external mask file hides pixels or there is no data.
 
-    GDAL's warper ignores external masks. Pixels much finer than the frame's are first averaged, or subsampled, by an integer
-    factor, strip by strip, so that memory does not grow with the file.
+    GDAL's warper ignores external masks. Pixels much finer than the frame's are first averaged, or subsampled, by an
+    integer factor, strip by strip, so that memory does not grow with the file.
     """
     dataset, mask = image.dataset, full.beside
     if mask is None:

@@ -1,8 +1,9 @@
 """Tiles of the most common GeoTIFFs (DEFLATE, one band of integers or of 32-bit floats), decoded without GDAL.
 
-libtiff spends a third of its time undoing predictor 2, and GDAL copies each tile through a cache of its own. libdeflate with
-numpy's cumulative sums gives the same numbers in two thirds of the time. Anything but exactly this common kind is left to GDAL.
-Corrupted tiles are not: if they still fill the tile, libtiff ignores their checksum and returns wrong numbers silently.
+libtiff spends a third of its time undoing predictor 2, and GDAL copies each tile through a cache of its own. libdeflate
+with numpy's cumulative sums gives the same numbers in two thirds of the time. Anything but exactly this common kind is
+left to GDAL. Corrupted tiles are not: if they still fill the tile, libtiff ignores their checksum and returns wrong
+numbers silently.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ def has_own_mask(dataset: Any, index: int) -> bool:
 class MaskFile:
     """The possible mask file beside an open image, looked for when one of its bands is first read.
 
-    For a remote image, nothing is requested if the image itself marks its pixels without data. Use from one thread at a time,
-    like its image.
+    For a remote image, nothing is requested if the image itself marks its pixels without data. Use from one thread at a
+    time, like its image.
     """
 
     def __init__(self, href: str, image: Any, remote: Remote | None) -> None:
@@ -82,8 +82,8 @@ class MaskFile:
     def shown_smaller(self, index: int, window: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Return where it shows the pixels of an overview's window, whose ``shape`` differs from the full image's.
 
-        An overview may have been built without the mask, so a partly hidden pixel may show hidden ground. Such pixels are left out,
-        unless they are the majority of all visible ones: then those mostly visible stay.
+        An overview may have been built without the mask, so a partly hidden pixel may show hidden ground. Such pixels
+        are left out, unless they are the majority of all visible ones: then those mostly visible stay.
         """
         share = self._codes(index, window, shape=shape, resampling=Resampling.average)
         whole: NDArray[np.bool_] = share >= (255 if share.max(initial=0) > 1 else 1)

@@ -1,10 +1,11 @@
 """Google Earth Engine pixels, read with the user's own account (extra ``[ee]``).
 
-Images are read window by window in their native pixels (``getPixels``), so that all later steps are the same as for other images.
+Images are read window by window in their native pixels (``getPixels``), so that all later steps are the same as for
+other images.
 
-The account is the one set up by ``earthengine authenticate`` or, on a machine without a browser, the service account whose key file
-``GOOGLE_APPLICATION_CREDENTIALS`` names. Its project, or ``EARTHENGINE_PROJECT``, pays the quota. Its token goes to Google's own
-address and to no other.
+The account is the one set up by ``earthengine authenticate`` or, on a machine without a browser, the service account
+whose key file ``GOOGLE_APPLICATION_CREDENTIALS`` names. Its project, or ``EARTHENGINE_PROJECT``, pays the quota. Its
+token goes to Google's own address and to no other.
 """
 
 from __future__ import annotations

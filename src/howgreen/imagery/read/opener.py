@@ -181,9 +181,9 @@ def wait_for(pieces: Iterable[Future[None]]) -> None:
 class Files:
     """Files kept open between the blocks of one composite: opening takes a tenth of the time of reading a block.
 
-    A dataset serves one thread at a time. GDAL's block cache is bounded by GDAL_CACHEMAX (bytes; a twentieth of memory by default):
-    a small one costs nothing here, as tiles are decoded once. A copy sent elsewhere (to a cluster) starts empty. A remote file must
-    not change during this object's life, or reading it is an error.
+    A dataset serves one thread at a time. GDAL's block cache is bounded by GDAL_CACHEMAX (bytes; a twentieth of memory
+    by default): a small one costs nothing here, as tiles are decoded once. A copy sent elsewhere (to a cluster) starts
+    empty. A remote file must not change during this object's life, or reading it is an error.
     """
 
     most_idle = 256

@@ -60,8 +60,8 @@ def clear_alone(
 
     The third value tells whether the clear part may lie under an even veil.
 
-    Ground with a remaining offset looks like thin haze all over: if hardly anything is clear with the numbers as interpreted, but
-    nearly everything without the offset, nothing is masked; it may be a veil all the same.
+    Ground with a remaining offset looks like thin haze all over: if hardly anything is clear with the numbers as
+    interpreted, but nearly everything without the offset, nothing is masked; it may be a veil all the same.
     """
 
     def clear(shift: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool]:

@@ -59,8 +59,8 @@ def read_window(
 ) -> tuple[NDArray[Any], GeoBox]:
     """Read the pixels (y, x) of a window as they are in the file, and the grid they lie on in its own CRS.
 
-    Pixels hidden by a mask, inside the file or beside it, or by an alpha band, become ``nodata``: for integers without one 0, else
-    NaN.
+    Pixels hidden by a mask, inside the file or beside it, or by an alpha band, become ``nodata``: for integers without
+    one 0, else NaN.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """``python -m howgreen.training.clouds.judge --data ../shared/data``: the detectors on real images, compared with s2cloudless.
 
-Prints the tables of ``docs/clouds.md``, and draws each image beside its detections. No image here was used for training or tuning.
+Prints the tables of ``docs/clouds.md``, and draws each image beside its detections. No image here was used for training
+or tuning.
 """
 
 from __future__ import annotations
@@ -170,7 +171,8 @@ def row(image: Image, detector: str) -> str:
 def peer(data: Path) -> list[float] | None:
     """Return the percentage of each Slovenian date that s2cloudless calls cloud; None if it is not installed.
 
-    Its model on its ten bands at the top of the atmosphere, with its probability averaged over nine pixels, cloud from 40 %.
+    Its model on its ten bands at the top of the atmosphere, with its probability averaged over nine pixels, cloud from
+    40 %.
     """
     spec = importlib.util.find_spec("s2cloudless")
     if spec is None or spec.origin is None:

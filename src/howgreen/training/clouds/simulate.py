@@ -1,9 +1,10 @@
 """Simulated skies over every surface: cloud of any depth, haze, cloud shadow, snow, and bright ground that is none of these.
 
-A cloud is a layer that scatters and hardly absorbs: it reflects ``x / (1 + x)`` of the incident light, with ``x = (1 - g) tau / (2
-cos(sun))`` (two streams; Meador & Weaver 1980, J. Atmos. Sci. 37: 630); the transmitted light reaches the ground and is reflected
-back through it. Droplets absorb a little of the short-wave infrared, ice much of it (Nakajima & King 1990, J. Atmos. Sci. 47:
-1878). Haze and smoke are aerosol. Haze and cloud are labelled by the light that the sky adds, not by their kind.
+A cloud is a layer that scatters and hardly absorbs: it reflects ``x / (1 + x)`` of the incident light, with ``x = (1 -
+g) tau / (2 cos(sun))`` (two streams; Meador & Weaver 1980, J. Atmos. Sci. 37: 630); the transmitted light reaches the
+ground and is reflected back through it. Droplets absorb a little of the short-wave infrared, ice much of it (Nakajima &
+King 1990, J. Atmos. Sci. 47: 1878). Haze and smoke are aerosol. Haze and cloud are labelled by the light that the sky
+adds, not by their kind.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ CLASSES = ("clear", "haze", "cloud", "shadow", "snow")
 CLEAR, HAZE, CLOUD, SHADOW, SNOW = range(5)
 
 LEAST_HAZE, MOST_CLEAR = 0.045, 0.025
-"""Light added by the sky in the red: haze from the first value on, clear up to the second; between them nothing is labelled."""
+"""Light added by the sky in the red: haze from the first value on, clear up to the second; between them nothing is
+labelled."""
 LEAST_CLOUD = 0.16
 """Light added by the sky in the red from which it is a cloud."""
 ASYMMETRY = 0.85

@@ -1,9 +1,9 @@
 """``python -m howgreen.training.clouds.thresholds --data ../shared/data``: the thresholds on a cloud's probability and size.
 
-Chosen without any real image, on two kinds of simulation that no detector learned from: towns of the sample city's builder with
-other seeds, under the sample city's skies (where clouds have a size and roofs stand side by side), and single pixels under skies of
-every depth (which those towns lack). Missed cloud counts twice as much as lost clear ground: a cloud alters the map, whereas a lost
-roof is seen on another date.
+Chosen without any real image, on two kinds of simulation that no detector learned from: towns of the sample city's
+builder with other seeds, under the sample city's skies (where clouds have a size and roofs stand side by side), and
+single pixels under skies of every depth (which those towns lack). Missed cloud counts twice as much as lost clear
+ground: a cloud alters the map, whereas a lost roof is seen on another date.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from howgreen.training.network import loss_of, one_thread
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """Features (n, feature, y, x) and shares (n, class, y, x); NaN where a share is unknown."""
 Point = Mapping[str, float]
-"""Point of the training curve: ``step``, ``loss`` (mean training loss since the last one), and the monitored figures."""
+"""Point of the training curve: ``step``, ``loss`` (mean training loss since the last one), and the monitored
+figures."""
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Of logits (n, class, y, x) and shares."""

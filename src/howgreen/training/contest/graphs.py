@@ -1,7 +1,7 @@
 """Building blocks of ONNX graphs: the common beginning and end of all contestants, and the parts between.
 
-Every graph takes ``reflectance`` (N, C, H, W). Distances, kernels and networks are 1x1 convolutions; forests need rows, so
-theirs is wrapped in Transpose and Reshape.
+Every graph takes ``reflectance`` (N, C, H, W). Distances, kernels and networks are 1x1 convolutions; forests need rows,
+so theirs is wrapped in Transpose and Reshape.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def ratios(bands: int) -> Array:
 
 
 _TELLING = ((1, 6), (2, 6), (6, 8), (1, 8), (2, 3), (3, 5))
-"""Band pairs of Sentinel-2's ten: green and red against near-infrared, near- against short-wave infrared, the red edge."""
+"""Band pairs of Sentinel-2's ten: green and red against near-infrared, near- against short-wave infrared, the red
+edge."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,8 +40,8 @@ class Training:
     """(n, class)."""
     bands: tuple[str, ...]
     towns: tuple[Place, ...]
-    """Images, for algorithms with context; the pixels above include some of theirs. Pixels with unknown shares serve as context
-    only."""
+    """Images, for algorithms with context; the pixels above include some of theirs. Pixels with unknown shares serve as
+    context only."""
     watched: tuple[Place, ...] = ()
     """Towns for monitoring only, not for training."""
 

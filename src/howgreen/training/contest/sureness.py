@@ -21,8 +21,9 @@ _LEAST = 10
 def sureness(model: Model, places: Mapping[str, Sequence[Place]]) -> dict[str, Any]:
     """Judge the predicted standard errors of each group of places.
 
-    ``held`` is the share of errors within 1.96 of them; ``told`` and ``missed`` are the predicted and the actual errors (root
-    mean squares), by eighths of the pixels from the surest to the least sure. Empty if the model does not predict them.
+    ``held`` is the share of errors within 1.96 of them; ``told`` and ``missed`` are the predicted and the actual errors
+    (root mean squares), by eighths of the pixels from the surest to the least sure. Empty if the model does not predict
+    them.
     """
     if not model.has_uncertainty:
         return {}

@@ -1,7 +1,7 @@
 """U-Net (MONAI's, Ronneberger et al. 2015): a pixel and its surroundings.
 
-Batch normalisation, because instance normalisation would let a tile's content change its labels. The receptive field is smaller
-than the card's halo, so tiles need no blending: the tests compare bit by bit.
+Batch normalisation, because instance normalisation would let a tile's content change its labels. The receptive field is
+smaller than the card's halo, so tiles need no blending: the tests compare bit by bit.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class Samples:
     def crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Crop a piece of a town, rotated at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide.
 
-        If not all is known, it contains a known pixel of a randomly drawn class; outside the town it is NaN. Reflectance is linear
-        in materials, so two looks at one town make a third, with materials of its own.
+        If not all is known, it contains a known pixel of a randomly drawn class; outside the town it is NaN.
+        Reflectance is linear in materials, so two looks at one town make a third, with materials of its own.
         """
         town, (top, left) = self.job.training.towns[number], self._corners[number](rng)
         other, share = self.job.training.towns[int(rng.choice(self._looks[number]))], np.float32(rng.random())

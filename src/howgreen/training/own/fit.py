@@ -83,12 +83,12 @@ class Recipe:
 def train_own(images: Sequence[Image], labels: Labels, recipe: Recipe, *, progress: Progress) -> Trained:
     """Train, judge on held-out ground, retrain on everything, and write the model's file.
 
-    Whole polygons, and whole blocks of points, are held out, each third in turn (with U-Net only one third). The model is compared
-    with always predicting the most common kind, and with the shipped model for the same bands; if it is no better, a warning is
-    given.
+    Whole polygons, and whole blocks of points, are held out, each third in turn (with U-Net only one third). The model
+    is compared with always predicting the most common kind, and with the shipped model for the same bands; if it is no
+    better, a warning is given.
 
-    Half of the training data are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model trained
-    only on pure ground calls a half-green pixel all or nothing.
+    Half of the training data are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model
+    trained only on pure ground calls a half-green pixel all or nothing.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Held-out predictions of a user's own model, and their consequences: figures, doubts, standard errors, interval.
 
-Each third of the groups (whole polygons, whole blocks of points) is held out in turn, so that every labelled pixel is judged once
-by a model that never saw its polygon.
+Each third of the groups (whole polygons, whole blocks of points) is held out in turn, so that every labelled pixel is
+judged once by a model that never saw its polygon.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ UNLABELLED: Mapping[str, float] = {
     "ndvi-rule": 0.023, "ndvi-linear": 0.022, "knn": 0.016, "svm": 0.043, "forest": 0.019, "boosting": 0.015, "network": 0.059,
     "combination": 0.036, "unet": 0.059,
 }  # fmt: skip
-"""Root mean square of a city's mean error although all its pure labels were predicted right: edges, shade and unlabelled ground.
-Measured in five simulated towns (ten for the forest), each with up to sixty labelled squares of three by three pure pixels; that of
-U-Net, which was not measured, is taken from the network."""
+"""Root mean square of a city's mean error although all its pure labels were predicted right: edges, shade and
+unlabelled ground. Measured in five simulated towns (ten for the forest), each with up to sixty labelled squares of
+three by three pure pixels; that of U-Net, which was not measured, is taken from the network."""
 _FEWEST_MISSES = 30
 """Fewest errors around a knot; with fewer, the error of all pixels is used."""
 PURE = 0.1
@@ -181,8 +181,8 @@ def doubtful_labels(of: HeldOut) -> list[Doubtful]:
 def error_curve(of: HeldOut) -> tuple[Floats, float]:
     """Estimate a pixel's standard error at each of :data:`KNOTS`, by green fraction, and the share of errors it covers.
 
-    Root mean squares of the errors around each knot, for held-out pixels and mixtures of them; then one factor, so that 95 % of the
-    errors lie within 1.96.
+    Root mean squares of the errors around each knot, for held-out pixels and mixtures of them; then one factor, so that
+    95 % of the errors lie within 1.96.
     """
     said = np.concatenate([of.found.green, of.mixed.green]).astype(float)
     missed = said - np.concatenate([of.found.true_green, of.mixed.true_green])
@@ -228,9 +228,10 @@ def with_uncertainty(model: onnx.ModelProto, curve: Floats) -> onnx.ModelProto:
 def interval_of(of: HeldOut, cover: Mapping[str, float], *, source: str, beyond: float) -> ReferenceScore | None:
     """Estimate the error of the city's ratio from the held-out groups; None if there are too few.
 
-    Uses the mean error of each class (predicted - labelled green fraction), and of mixtures of held-out pixels, weighted by its
-    share of the map; its standard error has whole groups as units. Half of the interval is the size of that mean and, added in
-    quadrature, t times its standard error (Satterthwaite's degrees of freedom) and the excess error of simulated towns.
+    Uses the mean error of each class (predicted - labelled green fraction), and of mixtures of held-out pixels,
+    weighted by its share of the map; its standard error has whole groups as units. Half of the interval is the size of
+    that mean and, added in quadrature, t times its standard error (Satterthwaite's degrees of freedom) and the excess
+    error of simulated towns.
 
     Parameters
     ----------

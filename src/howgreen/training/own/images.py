@@ -29,7 +29,8 @@ _NEEDED = ("green", "red", "nir")
 _MOST_PX = 150_000_000
 """Limit on all bands of all images together: what fits into a few GiB of memory."""
 _LEAST, _MOST = -0.5, 2.0
-"""Reflectance outside is no ground, whatever a file declares: -9999, -3.4e38 or 65535 for no data, at any usual scale."""
+"""Reflectance outside is no ground, whatever a file declares: -9999, -3.4e38 or 65535 for no data, at any usual
+scale."""
 _LONGEST_SEASON_DAYS = 190
 """A composite of a longer period has no season."""
 
@@ -79,13 +80,14 @@ def read_images(files: Sequence[Path], options: Options) -> list[Image]:
     Parameters
     ----------
     options
-        The user's statements: names of the bands in the file's order, scale and offset, no data, day, sensor; None to use the
-        file's.
+        The user's statements: names of the bands in the file's order, scale and offset, no data, day, sensor; None to
+        use the file's.
 
     Raises
     ------
     ImageError
-        A file is unreadable, bands are unnamed or on different grids, numbers are not reflectance, or no pixel has data.
+        A file is unreadable, bands are unnamed or on different grids, numbers are not reflectance, or no pixel has
+        data.
     MissingBandsError
         Green, red or near-infrared is missing.
     """

@@ -22,7 +22,8 @@ from howgreen.training.own.images import Floats, Image
 FEWEST = 10
 """Pixels that a class needs."""
 BLOCK_PX = 16
-"""Points, and shapes of a pixel or two, in one block of this side are held out together: neighbours are not independent."""
+"""Points, and shapes of a pixel or two, in one block of this side are held out together: neighbours are not
+independent."""
 SMALL_PX = 4
 """Shapes of at most this many pixels are grouped by block."""
 
@@ -44,8 +45,8 @@ class Labels:
     notes: tuple[str, ...] = ()
     """Labels that were not used, and why, for people."""
     learned: npt.NDArray[np.bool_] | None = None
-    """Which of them are used for training; the others only judge. None for all: labels filtered by the image must not be judged by
-    those that passed."""
+    """Which of them are used for training; the others only judge. None for all: labels filtered by the image must not
+    be judged by those that passed."""
 
     @property
     def teaching(self) -> Labels:
@@ -108,8 +109,8 @@ def read_labels(
     Raises
     ------
     LabelError
-        The file, its CRS or column is missing, classes are unknown or too few, or all labels are outside the image or on pixels
-        without data.
+        The file, its CRS or column is missing, classes are unknown or too few, or all labels are outside the image or
+        on pixels without data.
     """
     if path.suffix.lower() in RASTERS:
         return _of_raster(path, images, classes or {})

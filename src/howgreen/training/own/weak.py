@@ -1,7 +1,7 @@
 """OpenStreetMap's green areas as weak labels, kept only where the image agrees.
 
-A park contains paths and ponds, and a map is older or newer than the image. So areas are shrunk by a pixel, to avoid mixed pixels,
-and pixels unlike most of their class are dropped; other ground is found in the image itself.
+A park contains paths and ponds, and a map is older or newer than the image. So areas are shrunk by a pixel, to avoid
+mixed pixels, and pixels unlike most of their class are dropped; other ground is found in the image itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ GROUPS = {"tree": TREE, "grass": LOW, "crop": CROP}
 """Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and not used as a label."""
 SHRINK_PX = 1.0
 LEAST_LIFT = 0.6
-"""Least AUC: a map whose green pixels have the higher NDVI in fewer pairs than this does not fit the image; chance is 0.5."""
+"""Least AUC: a map whose green pixels have the higher NDVI in fewer pairs than this does not fit the image; chance is
+0.5."""
 _LEAST_NDVI = 0.35
 _MOST_SPREADS = 2.5
 _GREY_NDVI = 0.15
@@ -37,8 +38,8 @@ _MOST_OTHER = 4000
 def weak_labels(path: Path, images: Sequence[Image], *, seed: int) -> Labels:
     """Make labels from the GeoPackage of ``howgreen osm-green`` (a column ``group``), on each image.
 
-    Trees, grass and crops come from the map; built ground and water are pixels away from all mapped green that are clearly
-    grey (NDVI below 0.15) or clearly water (dark, greener than near-infrared).
+    Trees, grass and crops come from the map; built ground and water are pixels away from all mapped green that are
+    clearly grey (NDVI below 0.15) or clearly water (dark, greener than near-infrared).
 
     Raises
     ------

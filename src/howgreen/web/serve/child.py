@@ -84,8 +84,8 @@ def decode(line: bytes, kind: Any) -> Any:
 def main(arguments: list[str], work: Callable[[Question, Settings, Tell], ResultRow] | None = None) -> int:
     """Execute the order on standard input; report progress as lines of JSON on standard output.
 
-    ``{"kind": "progress" | "date" | "note", …}`` are events; the last line is ``{"kind": "result", …}`` with the row of the result, or
-    ``{"kind": "failed", "message": …}``.
+    ``{"kind": "progress" | "date" | "note", …}`` are events; the last line is ``{"kind": "result", …}`` with the row of
+    the result, or ``{"kind": "failed", "message": …}``.
 
     Parameters
     ----------
