@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howgreen.clouds.card import CELL_M, METADATA_KEY, OUTPUT, CloudCard
+from howgreen.core.known_types import known
 from howgreen.core.onnx_runtime import open_session
 
 __all__ = ["CELL_M", "bands_of", "card", "detector_for", "mostly_veiled", "probabilities"]
@@ -64,7 +65,7 @@ def _session(name: str) -> Any:
 def card(name: str) -> CloudCard:
     """Read the card of a detector."""
     text = _session(name).get_modelmeta().custom_metadata_map[METADATA_KEY]
-    return msgspec.json.decode(text, type=CloudCard)
+    return msgspec.json.decode(text, type=known(CloudCard))
 
 
 def probabilities(name: str, reflectance: Floats) -> Floats:

@@ -22,6 +22,7 @@ import shapely
 from howgreen.core.errors import EstimateError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import transformer
+from howgreen.core.known_types import known
 from howgreen.estimate._units import write_units
 from howgreen.estimate.frame import ChangeFrame, Floats, Ints
 
@@ -245,7 +246,7 @@ def load(file: Path) -> Sample:
     try:
         if file.stat().st_size > LARGEST_FILE_BYTES:
             raise EstimateError(f"{file}: is larger than any sample; give the sample.json that `howgreen sample` wrote")
-        sample = msgspec.json.decode(file.read_bytes(), type=Sample)
+        sample = msgspec.json.decode(file.read_bytes(), type=known(Sample))
     except OSError as error:
         raise EstimateError(f"{file}: cannot be read ({error.strerror}); draw one with `howgreen sample`") from error
     except (msgspec.DecodeError, RecursionError) as error:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from howgreen.core.errors import ModelError
+from howgreen.core.known_types import known
 from howgreen.core.models import ModelCard, is_water
 from howgreen.core.text import one_line
 
@@ -157,7 +158,7 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
         Not JSON, a key missing or unknown, a value of the wrong type or out of range.
     """
     try:
-        card = msgspec.convert(msgspec.to_builtins(msgspec.json.decode(text, type=Card)), ModelCard)
+        card = msgspec.convert(msgspec.to_builtins(msgspec.json.decode(text, type=known(Card))), known(ModelCard))
     except msgspec.ValidationError as fault:
         raise ModelError(
             f"model {source}: card: {_fault(fault)}; correct the card and export the model anew"

@@ -10,6 +10,7 @@ import msgspec
 
 from howgreen.core import words
 from howgreen.core.errors import EstimateError
+from howgreen.core.known_types import known
 from howgreen.core.warnings import Caution, warn
 from howgreen.estimate.answers import CHANGED_KINDS
 from howgreen.estimate.change import of_change
@@ -249,7 +250,7 @@ def _read(file: Path, kind: type[K]) -> K:
     try:
         if file.stat().st_size > LARGEST_ESTIMATE_BYTES:
             raise EstimateError(f"{file}: is larger than any estimate; run `howgreen estimate {file.parent}` again")
-        return msgspec.json.decode(file.read_bytes(), type=kind)
+        return msgspec.json.decode(file.read_bytes(), type=known(kind))
     except OSError as error:
         raise EstimateError(
             f"{file}: cannot be read ({error.strerror}); run `howgreen estimate {file.parent}` first"

@@ -13,6 +13,7 @@ import shapely
 
 from howgreen.core.errors import LabelError, OutputError
 from howgreen.core.geometry import project
+from howgreen.core.known_types import known
 from howgreen.core.labels import CLASS_NAMES, burn, classes_of, read_shapes
 from howgreen.core.models import water_codes
 from howgreen.core.types import UNSEEN
@@ -90,7 +91,7 @@ def map_of_report(folder: Path) -> Mapped:
     from howgreen.report import Summary
 
     try:
-        summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=Summary)
+        summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=known(Summary))
         with rasterio.open(folder / "green_fraction.tif") as file:
             green, grid = file.read(1), GeoBox(file.shape, file.transform, str(file.crs))
         with rasterio.open(folder / "landcover.tif") as file:

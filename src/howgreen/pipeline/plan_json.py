@@ -18,6 +18,7 @@ from howgreen.core import notebook, types, words
 from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
+from howgreen.core.known_types import known
 from howgreen.core.sensors import SENSORS
 from howgreen.core.text import one_line
 from howgreen.core.types import Asset, Encoding, MeasuredSeason, MonthGreenness, Period, Scene
@@ -145,10 +146,10 @@ def from_json(text: str) -> Plan:
         The text is not a plan of this version; the message names what is wrong.
     """
     try:
-        version = msgspec.json.decode(text, type=_Version).howgreen_plan
+        version = msgspec.json.decode(text, type=known(_Version)).howgreen_plan
         if version != VERSION:
             raise PlanError(f"plan of layout {version}: this howgreen reads {VERSION}; make a new plan")
-        return _plan(msgspec.json.decode(text, type=PlanFile))
+        return _plan(msgspec.json.decode(text, type=known(PlanFile)))
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError, StoreError, ShapelyError) as error:
         if isinstance(error, PlanError):
             raise

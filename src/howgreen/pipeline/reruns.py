@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import howgreen
 from howgreen.core.errors import HowgreenError
+from howgreen.core.known_types import known
 from howgreen.pipeline import plan_json, workdir
 from howgreen.pipeline._provenance import LIBRARIES
 
@@ -42,7 +43,7 @@ def still_valid(plan: Plan, folder: Path) -> Summary | None:
     try:
         if (folder / "plan.json").stat().st_mtime < code_changed():
             return None
-        summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=report.Summary)
+        summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=known(report.Summary))
         workdir.check_files(plan)
     except (OSError, ValueError, msgspec.MsgspecError, HowgreenError):
         return None

@@ -16,6 +16,7 @@ from howgreen.core.change import NOT_COMPARED
 from howgreen.core.errors import EstimateError, OutputError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
+from howgreen.core.known_types import known
 from howgreen.core.text import truncate_list
 from howgreen.core.types import HALF_GREEN, UNSEEN
 from howgreen.core.warnings import Caution, warn
@@ -226,7 +227,7 @@ def _change_in(folder: Path) -> ChangeSummary:
     """Read the figures of a change, from its own folder or a section of a report."""
     for name in ("change.json", "summary.json"):
         try:
-            found = msgspec.json.decode((folder / name).read_bytes(), type=ChangeSummary)
+            found = msgspec.json.decode((folder / name).read_bytes(), type=known(ChangeSummary))
         except (OSError, msgspec.MsgspecError):
             continue
         if found.threshold is None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from howgreen.core.errors import OutputError
+from howgreen.core.known_types import known
 from howgreen.report._checksums import CHECKSUMS, is_unaltered, write_checksums
 from howgreen.report._delivery import check_target, is_url, new_target
 from howgreen.report._folder import SUMMARY, copied_folder, link
@@ -185,7 +186,7 @@ def report_of(folder: Path) -> Summary:
     if not folder.is_dir():
         raise OutputError(f"{folder}: is no folder on this disk; name that of a report by `howgreen city`")
     try:
-        found = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Summary)
+        found = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=known(Summary))
         marked = "<!-- section:nrr -->" in (folder / REPORT_PAGE).read_text(encoding="utf-8")
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise OutputError(f"{folder}: is not a report; make one with `howgreen city`") from error

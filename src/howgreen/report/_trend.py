@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from howgreen.core import words
+from howgreen.core.known_types import known
 from howgreen.core.sensors import SENSORS
 from howgreen.report import _plates, _summary
 from howgreen.report._sections import Section
@@ -177,7 +178,7 @@ def trend_summary(
         format="howgreen-trend/1",
         howgreen=version,
         synthetic=_summary.is_synthetic(plan),
-        city=msgspec.convert(_summary.city_values(plan.city), CityFigures),
+        city=msgspec.convert(_summary.city_values(plan.city), known(CityFigures)),
         period=PeriodFigures(start=plan.period.start, end=plan.period.end, months=plan.period.months),
         model=plan.model,
         years=tuple(_year(point.answer, point.value, half) for point in found.points),

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from howgreen.core import notebook, words
+from howgreen.core.known_types import known
 
 FORMAT = "howgreen-summary/1"
 """Value of ``format``; the number changes when a reader would have to."""
@@ -57,7 +58,7 @@ class Document(Part, frozen=True, kw_only=True):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read JSON values, as :meth:`to_dict` makes them; msgspec.ValidationError where they do not fit."""
-        return msgspec.convert(values, cls)
+        return msgspec.convert(values, known(cls))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, as their file holds them."""

@@ -27,6 +27,7 @@ from affine import Affine
 from howgreen.core.errors import EstimateError, HowgreenError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import transformer
+from howgreen.core.known_types import known
 from howgreen.estimate.answers import (
     CHANGED_KINDS,
     GOLD,
@@ -90,7 +91,7 @@ def images_of(folder: Path) -> list[str]:
     if not file.exists():
         return []
     try:
-        return msgspec.json.decode(file.read_bytes()[:LARGEST_IMAGES_BYTES], type=list[str])
+        return msgspec.json.decode(file.read_bytes()[:LARGEST_IMAGES_BYTES], type=known(list[str]))
     except (OSError, msgspec.DecodeError) as error:
         raise EstimateError(
             f"{file}: is no list of images ({error}); delete it, and start `howgreen label` again"

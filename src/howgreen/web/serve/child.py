@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError, OutputError
+from howgreen.core.known_types import known
 from howgreen.core.text import one_line
 from howgreen.core.wording import for_a_shell
 from howgreen.web.serve import on_cluster
@@ -78,7 +79,7 @@ def encode(value: Any) -> bytes:
 
 def decode(line: bytes, kind: Any) -> Any:
     """Decode the output of :func:`encode`."""
-    return msgspec.json.decode(line, type=kind, dec_hook=lambda wanted, text: wanted(text))
+    return msgspec.json.decode(line, type=known(kind), dec_hook=lambda wanted, text: wanted(text))
 
 
 def main(arguments: list[str], work: Callable[[Question, Settings, Tell], ResultRow] | None = None) -> int:

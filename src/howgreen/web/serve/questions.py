@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgreen.core.errors import HowgreenError, InputError, PlanError
+from howgreen.core.known_types import known
 from howgreen.core.period import SEASONS, Period, Season, SeasonKind
 from howgreen.core.sensors import SENSORS
 from howgreen.core.text import truncate
@@ -119,7 +120,7 @@ def read_question(raw: bytes) -> Question:
     if len(raw) > MOST_BYTES:
         raise QuestionError(f"the question has {len(raw)} bytes, more than {MOST_BYTES}: simplify the place's limits")
     try:
-        asked = _checked(msgspec.json.decode(raw, type=Question))
+        asked = _checked(msgspec.json.decode(raw, type=known(Question)))
         _ = asked.city
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         if isinstance(error, HowgreenError):
@@ -131,7 +132,7 @@ def read_question(raw: bytes) -> Question:
 def stored_question(text: str) -> Question:
     """Read a question validated before it was stored; if it is no longer readable, return a placeholder."""
     try:
-        asked = msgspec.json.decode(text, type=Question)
+        asked = msgspec.json.decode(text, type=known(Question))
         _ = asked.label
     except (msgspec.MsgspecError, LookupError, TypeError):
         return _UNREADABLE

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgreen.core.errors import AreaError, HowgreenError
+from howgreen.core.known_types import known
 from howgreen.web.serve.places import upload_name
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _read(body: bytes, path: Path, settings: Settings) -> FoundAreas:
     if code < 0:
         raise AreaError(f"{path.name}: takes too much time or memory to read; simplify it")
     try:
-        found = msgspec.json.decode(answer.read_bytes()[: MOST_ANSWER_BYTES + 1], type=FoundAreas)
+        found = msgspec.json.decode(answer.read_bytes()[: MOST_ANSWER_BYTES + 1], type=known(FoundAreas))
     except msgspec.DecodeError as error:
         raise AreaError(f"{path.name}: cannot be read as a boundary; save it as GeoJSON or GeoPackage") from error
     if found.error:

@@ -27,6 +27,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from howgreen.core.errors import HowgreenError
+from howgreen.core.known_types import known
 from howgreen.core.text import one_line
 from howgreen.web.serve.child import Order, decode, encode
 from howgreen.web.serve.database import connect
@@ -139,7 +140,7 @@ class Worker:
     def _conclude(self, job: Job, end: dict[str, Any], code: int, said: IO[bytes]) -> None:
         """Record how a job ended."""
         if end["kind"] == "result":
-            row = msgspec.convert({key: value for key, value in end.items() if key != "kind"}, ResultRow)
+            row = msgspec.convert({key: value for key, value in end.items() if key != "kind"}, known(ResultRow))
             self._insist(lambda: self._jobs.finish(job, row))
         elif end["kind"] == "failed":
             _LOG.warning("job %s: %s", job.id, one_line(str(end.get("log") or end["message"]))[:500])
