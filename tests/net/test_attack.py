@@ -190,7 +190,9 @@ def test_row_5_tiles_that_claim_more_than_the_file_holds_are_an_error():
 
 PRIVATE = ("http://127.0.0.1/a", "http://169.254.169.254/latest/meta-data", "http://10.1.2.3/a", "http://localhost:80/",
            "http://[::1]/a", "http://2130706433/", "http://0x7f000001/", "http://127.1/", "http://[fd00::1]/",
-           "http://metadata.google.internal/", "http://[::ffff:127.0.0.1]/", "http://printer.local/", "http://0/")  # fmt: skip
+           "http://metadata.google.internal/", "http://[::ffff:127.0.0.1]/", "http://printer.local/", "http://0/",
+           "http://①②⑦.⓪.⓪.①/", "http://１６９.254.169.254/", "http://[64:ff9b::7f00:1]/", "http://[2002:a9fe:a9fe::]/",
+           "http://metadata/latest", "http://router.lan/", "http://localhost.localdomain/", "http://224.0.0.1/")  # fmt: skip
 
 
 @pytest.mark.parametrize("url", PRIVATE)
@@ -199,7 +201,16 @@ def test_row_15_addresses_of_this_network_are_known(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/", "https://8.8.8.8/", "https://localhost.example.org/", "https://[2600::1]/"]
+    "url",
+    [
+        "https://example.org/",
+        "https://8.8.8.8/",
+        "https://localhost.example.org/",
+        "https://[2600::1]/",
+        "https://[2002:808:808::]/",
+        "https://例え.テスト/",
+        "nonsense",
+    ],
 )
 def test_addresses_of_the_world_are_not_private(url):
     assert not is_private(url)

@@ -13,6 +13,7 @@ import re
 import socket
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ MOST_BYTES = 100 << 20
 """Limit on one response in memory, both as sent and decompressed."""
 LONGEST_REFUSAL_S = 86_400.0
 """Longest pause that any host can impose."""
+_OWN_NAMES = (".localhost", ".local", ".internal", ".localdomain", ".lan", ".home.arpa")
+"""Ends of names that no public name server knows."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _PIECE = 1 << 16
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -144,19 +148,24 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def is_private(url: str) -> bool:
-    """Tell whether an address belongs to this computer or its own network, as far as the address itself shows."""
+    """Tell whether an address is of this computer or its own network, as far as the address itself says."""
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".").lower()
+        host = unicodedata.normalize("NFKC", urlsplit(url).hostname or "").rstrip(".").lower()
     except ValueError:
         return False
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+    if host and not set(host) & set(".:") and not host.isdecimal() and not host.startswith("0x"):
+        return True  # a name without a dot is looked up in the own network
+    if host.endswith(_OWN_NAMES):
         return True
     try:
-        # Resolvers also accept 127.1, 0x7f000001 and 2130706433 as addresses.
+        # Resolvers also take 127.1, 0x7f000001 and 2130706433 for an address.
         address = ipaddress.ip_address(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
     except (ValueError, OSError):
         return False
-    return not address.is_global
+    if isinstance(address, ipaddress.IPv6Address):  # those that stand for one of IPv4
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.sixtofour
+        address = inner or address
+    return not address.is_global or address.is_multicast
 
 
 # ---- sessions
