@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,6 +43,26 @@ def test_a_plan_runs_with_a_moved_store_and_gives_the_same_answer(store: Path, s
     assert howgreen.run(plan).stats == before
     assert run("city", "--plan", saved, "--store", moved, "--out", tmp_path / "out") == 0
     assert (tmp_path / "out" / "summary.json").exists()
+    # Whatever takes a plan takes the place of its store, also where a report holds the plan; no service is needed for it.
+    assert run("sample", "--plan", saved, "--store", moved, "--out", tmp_path / "sample") == 0
+    assert run("city", "--plan", tmp_path / "out" / "plan.json", "--offline", "--out", tmp_path / "again") == 0
+
+
+def test_a_plan_of_the_web_is_not_run_offline(saved: Path, tmp_path: Path, capsys):
+    away = json.loads(saved.read_text(encoding="utf-8")) | {"source": "https://example.org/v1"}
+    (tmp_path / "away.json").write_text(json.dumps(away), encoding="utf-8")
+    assert run("city", "--plan", tmp_path / "away.json", "--offline", "--out", tmp_path / "out") == 2
+    assert "the images of this plan lie on the web: leave --offline out" in capsys.readouterr().err
+
+
+def test_what_a_report_decides_is_not_called_a_plan_that_nobody_typed(saved: Path, tmp_path: Path, capsys):
+    assert run("city", "--plan", saved, "--out", tmp_path / "out") == 0
+    (tmp_path / "people.tif").touch()
+    given = ("--report", tmp_path / "out", "--population", tmp_path / "people.tif", "--period", "2024")
+    assert run("people", *given) == 2
+    assert "--report has a plan that decides everything: leave --period out" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_without_its_store_a_plan_says_how_to_name_it(store: Path, saved: Path, tmp_path: Path, capsys):

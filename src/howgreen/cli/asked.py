@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.cli.options import refuse_beside_plan
+from howgreen.cli.options import is_typed, refuse_beside_plan
 from howgreen.core.errors import NetworkError, PlaceNotFoundError
 from howgreen.core.text import closest
 
@@ -167,15 +167,15 @@ def plan_of(
     Parameters
     ----------
     beside
-        Options that a saved plan does not determine, so that they may be given with it.
+        Options that a saved plan does not determine, so that they may be given with it; ``store`` is always one: where it lies now.
     """
     if plan_file is None:
         return AskedPlan(**asked).plan(progress=progress)
     from howgreen.core.warnings import warn
     from howgreen.pipeline.plan_json import Plan
 
-    refuse_beside_plan(name for name in asked if name not in beside)
-    planned = Plan.load(plan_file)
+    refuse_beside_plan(name for name in asked if name not in {*beside, "store"})
+    planned = Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
     warn(*planned.warnings)
     return planned
 

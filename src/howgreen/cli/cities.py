@@ -159,8 +159,10 @@ def _answer(
         if plan_file is None and not (asked["query"] or asked["area"]):
             plan_file = folder / estimates.PLAN
     if plan_file is not None:
-        refuse_beside_plan(name for name in asked if name != "store")
+        refuse_beside_plan(name for name in asked if name not in ("store", "offline"))
         planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
+        if asked["offline"] and "://" in planned.source:
+            raise click.UsageError("the images of this plan lie on the web: leave --offline out")
         warn(*planned.warnings)
         options.check(planned)
         result = pipeline.run(planned, progress=progress)

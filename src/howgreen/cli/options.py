@@ -132,7 +132,8 @@ def refuse_beside_plan(asked: Iterable[str]) -> None:
     }
     given = [called[name] for name in asked if is_typed(name) and context.params[name] is not None]
     if given:
-        raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
+        which = "--report has a plan that" if context.params.get("report") else "--plan"
+        raise click.UsageError(f"{which} decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
 
 
 def destination(
