@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from click.testing import CliRunner
 from shapely import box
 
@@ -21,34 +20,14 @@ from howgreen.pipeline.planning import Choice
 from howgreen.pipeline.schemas import schemas
 from howgreen.place import from_shape
 from howgreen.report.change_figures import ChangeSummary
+from towns import meadow_built_on
 
 BANDS = ("blue", "green", "red", "nir", "scl")
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> tuple[Path, Path]:
-    """A meadow beside a town; a corner of the meadow is built on in the second image."""
-    rng = np.random.default_rng(0)
-    leaf, stone = np.array([350, 700, 400, 4000]), np.array([1400, 1500, 1700, 2100])
-    green = np.where(np.arange(80)[:, None] < 40, 0.95, 0.05) * np.ones((80, 80))
-    green += rng.uniform(-0.04, 0.04, green.shape)
-    later = green.copy()
-    later[5:20, 5:20] = 0.03
-    paths = []
-    for name, share in (("before", green), ("after", later)):
-        values = share * leaf[:, None, None] + (1 - share) * stone[:, None, None]
-        values = np.rint(values * (1 + rng.normal(0, 0.01, values.shape))).astype(np.uint16)
-        values = np.concatenate(
-            [values, np.full((1, 80, 80), 4, np.uint16)]
-        )  # clear: an even bare half passes for haze in part
-        path = tmp_path / f"{name}.tif"
-        with rasterio.open(
-            path, "w", driver="GTiff", width=80, height=80, count=5, dtype="uint16", crs="EPSG:32632", nodata=0,
-            transform=Affine(10, 0, 680_000, 0, -10, 5_150_000),
-        ) as file:  # fmt: skip
-            file.write(values)
-        paths.append(path)
-    return paths[0], paths[1]
+    return meadow_built_on(tmp_path)
 
 
 def run(*arguments: object) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -50,3 +51,26 @@ def put_image(
     )  # fmt: skip
     whole = {band: np.broadcast_to(np.round(values), grid.shape).astype(np.uint16) for band, values in numbers.items()}
     put_scene(root, header, {band: (values, grid) for band, values in whole.items()})
+
+
+def meadow_built_on(folder: Path) -> tuple[Path, Path]:
+    """Write two images of a meadow beside a town; a corner of the meadow, 15 by 15 pixels, is built on in the second one."""
+    rng = np.random.default_rng(0)
+    leaf, stone = np.array([350, 700, 400, 4000]), np.array([1400, 1500, 1700, 2100])
+    green = np.where(np.arange(80)[:, None] < 40, 0.95, 0.05) * np.ones((80, 80))
+    green += rng.uniform(-0.04, 0.04, green.shape)
+    later = green.copy()
+    later[5:20, 5:20] = 0.03
+    paths = folder / "before.tif", folder / "after.tif"
+    for path, share in zip(paths, (green, later), strict=True):
+        values = share * leaf[:, None, None] + (1 - share) * stone[:, None, None]
+        values = np.rint(values * (1 + rng.normal(0, 0.01, values.shape))).astype(np.uint16)
+        values = np.concatenate(
+            [values, np.full((1, 80, 80), 4, np.uint16)]
+        )  # clear: an even bare half passes for haze in part
+        with rasterio.open(
+            path, "w", driver="GTiff", width=80, height=80, count=5, dtype="uint16", crs="EPSG:32632", nodata=0,
+            transform=Affine(10, 0, 680_000, 0, -10, 5_150_000),
+        ) as file:  # fmt: skip
+            file.write(values)
+    return paths

@@ -13,7 +13,6 @@ import jsonschema
 import msgspec
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -31,6 +30,7 @@ from howgreen.pipeline import estimates, sampling
 from howgreen.pipeline.estimates import doubts_of_change
 from howgreen.pipeline.schemas import schemas
 from howgreen.web.labelling import Session, answers_file
+from towns import meadow_built_on
 
 pytestmark = pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
 
@@ -189,23 +189,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory) -> Path:
-    """A meadow beside a town; a corner of the meadow, 15 by 15 pixels, is built on in the second image."""
     folder = tmp_path_factory.mktemp("changed")
-    rng = np.random.default_rng(0)
-    leaf, stone = np.array([350, 700, 400, 4000]), np.array([1400, 1500, 1700, 2100])
-    green = np.where(np.arange(80)[:, None] < 40, 0.95, 0.05) * np.ones((80, 80))
-    green += rng.uniform(-0.04, 0.04, green.shape)
-    later = green.copy()
-    later[5:20, 5:20] = 0.03
-    for name, share in (("before", green), ("after", later)):
-        values = share * leaf[:, None, None] + (1 - share) * stone[:, None, None]
-        values = np.rint(values * (1 + rng.normal(0, 0.01, values.shape))).astype(np.uint16)
-        values = np.concatenate([values, np.full((1, 80, 80), 4, np.uint16)])
-        with rasterio.open(
-            folder / f"{name}.tif", "w", driver="GTiff", width=80, height=80, count=5, dtype="uint16", crs="EPSG:32632",
-            nodata=0, transform=Affine(10, 0, 680_000, 0, -10, 5_150_000),
-        ) as file:  # fmt: skip
-            file.write(values)
+    meadow_built_on(folder)
     assert call("change", *pair(folder), "--out", folder / "change") == 0
     return folder
 

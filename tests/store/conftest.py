@@ -18,6 +18,12 @@ Maker = Callable[..., Path]
 
 
 @pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A store that is to be made."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
 def grid() -> Callable[..., GeoBox]:
     return make_grid
 

@@ -21,11 +21,6 @@ from howgreen.store._add import FOOTPRINT_KIND
 DAY = date(2023, 7, 1)
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 def read(scene, band):
     with rasterio.open(scene.asset(band).href) as found:
         return found.read(1)

@@ -17,11 +17,6 @@ from howgreen.store import _fill
 DAY = date(2023, 7, 1)
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 def empty(root, path, *, told=True, band="red", **options) -> np.ndarray:
     """Where a band of the scene holds no data, once the file is in a store."""
     with warnings.catch_warnings(record=True) as found:

@@ -20,11 +20,6 @@ RAW = {"blue": 8747, "green": 8246, "red": 7175, "nir": 20366}
 """Level-1 DN of real grassland in Collection 1 (reflectance at the top of the atmosphere = DN * 2e-5 - 0.1)."""
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 @pytest.mark.parametrize(
     ("spacecraft", "codes"), [("LANDSAT_5", (1, 2, 3, 4, 5, 7)), ("LANDSAT_8", (2, 3, 4, 5, 6, 7))]
 )

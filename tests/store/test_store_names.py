@@ -21,11 +21,6 @@ from howgreen.store._names import band_in, day_in, naming
 DAY = date(2023, 7, 2)
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 @pytest.mark.parametrize(
     ("name", "day"),
     [

@@ -17,11 +17,6 @@ from howgreen.core.errors import ImageError
 DAY = date(2023, 7, 1)
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 def _meadow(red: int, nir: int) -> np.ndarray:
     """Red and near-infrared of a city whose third is meadow; a speck of each band alone holds no data."""
     bands = np.full((2, 90, 90), 1500, np.uint16)

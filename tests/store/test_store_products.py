@@ -15,11 +15,6 @@ from howgreen.core.sensors import SENTINEL2
 from howgreen.core.warnings import HowgreenWarning
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 def read(scene, band):
     with rasterio.open(scene.asset(band).href) as found:
         return found.read(1), found.res[0]

@@ -14,11 +14,6 @@ from howgreen.core.errors import ImageError, StoreError
 SHAPE = (60, 80)
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 def land(seed=0) -> np.ndarray:
     """Linear power (2, y, x) of VV and VH: speckle about -9 and -16 dB."""
     rng = np.random.default_rng(seed)

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.real
 TEN = [band.aliases[0] for band in SENTINEL2.bands]
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "store"
-
-
 def same_pixels(path, scene, bands) -> None:
     with rasterio.open(path) as given:
         for index, band in enumerate(bands, 1):
