@@ -217,6 +217,16 @@ def test_an_empty_answer_is_asked_again_sooner(tmp_path):
         assert len(service.asked) == 2
 
 
+@pytest.mark.parametrize(("days", "asked"), [(0.5, 1), (30, 2)])
+def test_an_answer_kept_while_the_clock_was_wrong_is_asked_again(tmp_path, days, asked):
+    """One of next month would have stayed fresh until then, and for its month after that."""
+    with served(lambda _: GOOD) as service:
+        answer = client(tmp_path).fetch(request(service))
+        os.utime(answer.path, (time.time() + days * 86400,) * 2)
+        client(tmp_path).fetch(request(service))
+        assert len(service.asked) == asked
+
+
 def test_a_damaged_kept_answer_is_fetched_again(tmp_path):
     with served(lambda _: GOOD) as service:
         client(tmp_path).fetch(request(service)).path.write_bytes(b"[{")

@@ -41,8 +41,11 @@ class CachedResponse:
         return self.path.read_bytes()
 
     def is_fresh(self, *, empty: bool) -> bool:
-        """Tell whether no new request is needed; an empty response (``empty``) ages faster."""
-        return time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
+        """Tell whether no new request is needed; an empty response (``empty``) ages faster.
+
+        One of tomorrow was cached while the clock was wrong, which says nothing of its age.
+        """
+        return -_DAY_S < time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
 
 
 def key_of(url: str, params: Mapping[str, str], body: str) -> str:

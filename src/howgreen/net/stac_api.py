@@ -194,7 +194,8 @@ def _matched(page: Mapping[str, Any]) -> int | None:
         page.get("numMatched"),
         (context if isinstance(context, dict) else {}).get("matched"),
     )
-    return next((one for one in stated if isinstance(one, int) and not isinstance(one, bool)), None)
+    digits = (str(one) for one in stated if isinstance(one, int | str))
+    return next((int(one) for one in digits if one.isascii() and one.isdecimal() and len(one) < 19), None)
 
 
 def _is_link(one: object) -> bool:
