@@ -1,4 +1,4 @@
-"""Published regressions that convert one satellite's reflectance to another's: applied only on request, and then reported.
+"""Published regressions from one satellite's reflectance to another's: applied only on request, and then reported.
 
 None is applied by default: they were fitted on other ground, and Roy's to reflectance that predates Landsat's
 Collection 2. Coefficients quoted elsewhere under these names are not always the published ones.

@@ -42,7 +42,7 @@ Colours = Mapping[int, tuple[int, ...]]
 
 
 def states_otherwise(dataset: Any, *, scale: float, offset: float) -> bool:
-    """Tell whether an open COG of :func:`write` has another scale or offset than is stated elsewhere; False if it has none.
+    """Tell whether an open COG of :func:`write` has a scale or offset other than stated elsewhere; False for none.
 
     If so, one of the two was edited, and neither shows which is right.
     """

@@ -34,7 +34,7 @@ class AreaError(InputError):
 
 
 class NetworkError(HowgreenError):
-    """A service did not respond, broke off, or may not be contacted; the message says what was tried, without any token."""
+    """A service did not respond, broke off, or may not be contacted; the message says what was tried, but no token."""
 
 
 class PeriodError(InputError):

@@ -102,7 +102,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _owned_folder(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
-    """Create a folder and mark it as ours; retry if another process removed it as abandoned before the mark was locked."""
+    """Create a folder and mark it as ours; retry if it was removed as abandoned before the mark was locked."""
     from filelock import FileLock
 
     while True:

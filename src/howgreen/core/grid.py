@@ -220,7 +220,7 @@ def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
 
 
 def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Affine, window: Window, *, in_part: bool) -> None:
-    """Mark the pixels of a window: squares cut by the shape's edge are quartered, all of one size at once, down to pixels."""
+    """Mark the pixels of a window: squares cut by the shape's edge are quartered, size by size, down to pixels."""
     height, width = window.shape
     side = min(LARGEST_SQUARE_PX, 1 << (min(height, width) - 1).bit_length())
     down, across = -(-height // side), -(-width // side)

@@ -88,7 +88,10 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
 
 
 def _table(files: Sequence[VectorFile], column: str, path: Path) -> tuple[str, str | None]:
-    """Choose the one table of a file (or archive) that has shapes and a column; LabelError if several have: the first need not be the right one."""
+    """Choose the one table of a file (or archive) that has shapes and a column; LabelError if several have.
+
+    The first of several need not be the one meant.
+    """
     import pyogrio
 
     tables = [
@@ -179,7 +182,7 @@ class Claimed:
 
 
 def burn(shapes: Sequence[Any], codes: Sequence[int], grid: GeoBox) -> Claimed:
-    """Find the pixels with their centre in a polygon, and those under points; pixels with two different codes are left out.
+    """Find the pixels with their centre in a polygon, and those under points; pixels with two codes are left out.
 
     Parameters
     ----------

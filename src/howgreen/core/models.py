@@ -1,4 +1,4 @@
-"""A model's description of itself: card, classes, and errors where it was never trained. Frozen, each field with its unit."""
+"""A model's description of itself: card, classes, and errors in new places. Frozen, each field with its unit."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def error_line(error: Exception) -> str:
 
 
 def open_session(content: bytes, *, looks_around: bool, source: str) -> Any:
-    """Open a session that runs a graph on this process's own threads. ModelError, naming ``source``, if it is not a valid graph.
+    """Open a session that runs a graph on this process's own threads; ModelError, naming ``source``, if it is invalid.
 
     Parameters
     ----------

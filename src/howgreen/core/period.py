@@ -70,7 +70,7 @@ class Period:
 
     @classmethod
     def green_year(cls, latitude: float, year: int) -> Period:
-        """Return the twelve months around the growing season of ``year``: January to December, south of -23.4 July to June."""
+        """Return the twelve months around ``year``'s season: January to December, south of -23.4 July to June."""
         if latitude < -23.4:
             return cls(start=date(year - 1, 7, 1), end=date(year, 6, 30))
         return cls(start=date(year, 1, 1), end=date(year, 12, 31))

@@ -262,7 +262,7 @@ def exchanged(red: npt.NDArray[np.floating[Any]], nir: npt.NDArray[np.floating[A
 
 
 def bluer(light: Light) -> float | None:
-    """Return the share of bare land that reflects more blue than red; None if there is too little of it, or a band is missing.
+    """Return the share of bare land that reflects more blue than red; None with too little of it, or a band missing.
 
     The reflectance of soils, roofs and streets rises with wavelength. If half of them deviate, two bands were swapped,
     or the image was not corrected for atmospheric scattering.
@@ -359,7 +359,7 @@ def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:
 
 
 def shifted_part(parts: Sequence[Light]) -> float | None:
-    """Return the share of an image's parts that seem to hold an offset while the others hold none; None if there is no such split.
+    """Return the share of an image's parts that seem to hold an offset, while the others hold none; None otherwise.
 
     Parameters
     ----------
@@ -404,7 +404,7 @@ def stretched(numbers: Mapping[str, npt.NDArray[Any]]) -> bool:
 
 
 def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding]) -> Finding | None:
-    """Find a band whose reflectance has steps that nobody stores; also a single multiplied band among others that were not."""
+    """Find a band whose reflectance has steps that nobody stores; also a single multiplied band among others."""
     steps = {band: step for band, values in bands.items() if (step := step_of(values))}
     whole = {band for band, step in steps.items() if step == 1 and bands[band].dtype.kind != "f"}  # no gaps
     found = {band: step * encodings[band].scale for band, step in steps.items()}
@@ -412,7 +412,7 @@ def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding
     for band, step in found.items():
         if band in whole:
             continue
-        # Some writers keep fewer digits of brighter values: then every second number is missing, in some bands only.
+        # Find the spacing of the distinct numbers, if there are gaps between them; None if not, or if undetermined.
         halved = any(abs(step / (times * one) - 1) <= STEP_TOLERANCE for one in usual for times in (2, 4))
         if not natural(step) and not halved:
             text = f"band {band}: its reflectance comes in steps of {step:.4g}, not of 0.0001: it was multiplied"
@@ -435,7 +435,7 @@ def share_left_out(values: npt.NDArray[Any]) -> float | None:
 
 
 def step_of(values: npt.NDArray[Any]) -> float | None:
-    """Find the spacing of the distinct numbers, if there are gaps between them; None if there are none, or it cannot be determined.
+    """Find the spacing of the distinct numbers, if there are gaps; None if there are none, or it is undetermined.
 
     For whole numbers, 1 if none is missing. For floats, any step if there is one.
     """

@@ -147,7 +147,7 @@ def baseline(native: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def baseline_of(value: object) -> tuple[int, int] | None:
-    """Read a baseline in any usual spelling (``05.09``, ``5``, ``5.1`` as a number, ``N0509``); None if it is not one."""
+    """Read a baseline in any usual spelling (``05.09``, ``5``, ``5.1`` as a number, ``N0509``); None if invalid."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):

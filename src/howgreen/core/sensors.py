@@ -60,7 +60,7 @@ class Sensor:
         return not self.mask
 
     def impossible_day(self, day: date) -> str:
-        """Say why none of its satellites can have seen a day: before the first launch, or in the future; empty if one can."""
+        """Say why none of its satellites can have seen a day: before launch, or in the future; empty if one can."""
         if day < self.launched:
             return "no such satellite flew then"
         return "that day is still to come" if day > (datetime.now(UTC) + timedelta(days=1)).date() else ""

@@ -257,7 +257,7 @@ def _why(properties: Mapping[str, Any], why: str, *, served: bool, power: bool |
 
 
 def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[str, Any]]:
-    """Return assets by common band name, in the sensor's order with the mask last; the key takes precedence over the description."""
+    """Return assets by common band name, in the sensor's order, mask last; the key precedes the description."""
     satellite = f"{(native.get('properties') or {}).get('platform') or ''} {native.get('id')}"
     found: dict[str, Mapping[str, Any]] = {}
     by_description: dict[str, Mapping[str, Any]] = {}

@@ -28,7 +28,7 @@ _BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 
 
 def normalise(text: str) -> str:
-    """Reduce a name to a form without case, accents, apostrophes and punctuation: ``Saint-Étienne`` becomes ``saint etienne``.
+    """Reduce a name to a form without case, accents and punctuation: ``Saint-Étienne`` becomes ``saint etienne``.
 
     Marks that most texts omit are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic); elsewhere they belong to the
     letter.
@@ -45,7 +45,7 @@ def normalise(text: str) -> str:
 
 
 def variants(name: str) -> frozenset[str]:
-    """List the normalised ways to write one name: ``Müllheim`` is also ``muellheim``, ``Saint-Denis`` also ``st denis``."""
+    """List the normalised spellings of a name: ``Müllheim`` and ``muellheim``, ``Saint-Denis`` and ``st denis``."""
     written = {normalise(name)}
     if _APOSTROPHES.search(name):
         written.add(normalise(_APOSTROPHES.sub(" ", name)))
@@ -106,7 +106,7 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Reduce untrusted text to one line harmless to a terminal: as :func:`harmless`, with single spaces between words."""
+    """Reduce untrusted text to one harmless line: as :func:`harmless`, with single spaces between words."""
     return " ".join(harmless(text).split())
 
 

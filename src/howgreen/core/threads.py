@@ -56,7 +56,10 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def scheduler() -> Callable[..., Any]:
-    """Return dask's scheduler for this computation, on :func:`threads`; the name "threads" would be looked for among clusters."""
+    """Return dask's scheduler for this computation, on :func:`threads`.
+
+    A scheduler named "threads" would be looked for among clusters.
+    """
     share = _MOST.get()
     if share == 1:
         from dask.local import get_sync
@@ -68,7 +71,7 @@ def scheduler() -> Callable[..., Any]:
 
 
 def pool(most: int) -> Executor:
-    """Return an executor with at most that many threads beside this one; if only one is allowed, it runs in this thread."""
+    """Return an executor with at most that many threads beside this one; if only one is allowed, it is this thread."""
     return _Here() if _MOST.get() == 1 else ThreadPoolExecutor(min(most, threads()) if _MOST.get() else most)
 
 

@@ -1,4 +1,4 @@
-"""Progress of work done by several threads: any thread reports a finished step, and the display gets an increasing count."""
+"""Progress of work done by several threads: any thread reports a finished step, and the display a rising count."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image at one moment. Reflectance (for radar, backscatter) = DN * scale + offset, unless a band has its own."""
+    """One image at one moment. Reflectance (for radar, backscatter) = DN * scale + offset, or a band's own."""
 
     id: str
     sensor: str

@@ -295,7 +295,7 @@ def _holds_vectors(folder: Path) -> bool:
 
 
 def _unpack(path: Path, into: Path, *, left: int) -> int:
-    """Unpack the members that can belong to a vector file, bounded by the actual output; return the rest of the bound."""
+    """Unpack members that can belong to a vector file, bounded by the actual output; return the rest of the bound."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir() and _of_interest(info.filename)]

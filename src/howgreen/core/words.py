@@ -31,7 +31,10 @@ def plain(text: str) -> str:
 
 
 def digits(ratio: float | None) -> str:
-    """Format a percentage without its sign: ``47``, ``100``, ``0.4`` (one decimal within one of either end), ``>99.9`` for nearly all, or a dash."""
+    """Format a percentage without its sign: ``47``, ``100``, ``0.4``, ``>99.9`` for nearly all, or a dash.
+
+    There is one decimal within one of either end.
+    """
     if ratio is None or math.isnan(ratio):
         return NONE
     percent = 100 * ratio
@@ -63,7 +66,10 @@ def half_width(low: float, high: float) -> str:
 
 
 def rests_on(places: int, people: int, what: str = "vegetation") -> str:
-    """Describe the basis of an estimate: ``140 places read by two people, and the map``; and what it counts, if not all vegetation."""
+    """Describe the basis of an estimate: ``140 places read by two people, and the map``.
+
+    It adds what the estimate counts, if that is not all vegetation.
+    """
     who = {1: "one person", 2: "two people"}.get(people, f"{people} people")
     read = f"{places:,} {'place' if places == 1 else 'places'} read by {who}, and the map"
     return read if what == "vegetation" else f"{read}; what is counted is {what.replace('-', ' ')}"

@@ -111,7 +111,10 @@ def _ratio(numerator: Floats, denominator: Floats, sample: StratifiedClasses) ->
 
 
 def _interval(value: float, se: float, looks: int) -> tuple[float, float]:
-    """Compute Wilson's interval with Student's quantile, at the effective number of binomial trials; at the number of looks if nothing varied."""
+    """Compute Wilson's interval with Student's quantile, at the effective number of trials.
+
+    If nothing varied, that is the number of looks.
+    """
     from scipy import special
 
     varied = se > 0 and 0 < value < 1

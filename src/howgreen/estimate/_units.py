@@ -1,4 +1,4 @@
-"""The sampling design as tables for statisticians, ``units.gpkg`` and ``units.csv``, and the check of returned tables against them.
+"""The sampling design as tables for statisticians, ``units.gpkg`` and ``units.csv``, and the check of returned ones.
 
 Both hold for each unit its order of looking, stratum, the stratum's share of the area, the draws in it, and the
 inclusion probability: everything that the stratified estimate needs besides the answers. Seed, design, estimator,

@@ -76,7 +76,7 @@ class Answer:
         return self.asked - self.dots.get("unknown", 0)
 
     def share(self, kinds: Iterable[str], *, unknown_as: float | None = None) -> float:
-        """Return the share of dots of some kinds: of the known ones, or of all, with unknown ones counted as ``unknown_as``."""
+        """Return the share of dots of some kinds: of known ones, or of all, with unknown ones as ``unknown_as``."""
         found = sum(self.dots.get(kind, 0) for kind in kinds)
         if unknown_as is None:
             return found / self.known
@@ -260,7 +260,9 @@ class Readings:
 
 
 def in_order(answers: Sequence[Answer]) -> Readings:
-    """Separate the first reading of each unit from the second: by time, else the one whose reader looked more; never by the order of rows.
+    """Separate the first reading of each unit from the second: by time, else by whose reader looked more.
+
+    The order of rows never matters.
 
     Raises
     ------
@@ -339,7 +341,7 @@ estimate free of readers' errors covers 80-92 % where green is rare, and is twic
 
 
 def to_agree_on(readings: Readings, *, seed: int, kinds: Sequence[str] = GREEN_KINDS) -> tuple[int, ...]:
-    """Choose the units that two readers interpret together: all disagreements, and at least as many agreements, drawn at random.
+    """Choose units that two readers interpret together: all disagreements, and at least as many random agreements.
 
     Agreements are included because two readers may share an illusion. They are at least as many as bring the total to
     :data:`FEWEST_AGREED`.

@@ -165,7 +165,7 @@ def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample) -> Area
 
 
 def _unseen(shares: Mapping[str, Floats], stratum: npt.NDArray[np.intp], sample: Sample) -> float:
-    """Bound the change nobody found where the map has none: after n looks without any, at most 1 - (1 - LEVEL)^(1/n)."""
+    """Bound the change nobody found where the map has none: of n looks without any, at most 1 - (1 - LEVEL)^(1/n)."""
     change = of_change(sample)
     found = shares["lost"] + shares["gained"]
     share = 0.0

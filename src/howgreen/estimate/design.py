@@ -73,7 +73,7 @@ def stratify(share: Floats, area: Floats, *, looks: int) -> Strata:
 
 
 def expected_spread(share: Floats) -> Floats:
-    """Predict the standard deviation of answer - map where the map says ``share``: small at 0 and 1, largest in between."""
+    """Predict the standard deviation of answer - map where the map says ``share``: largest in between 0 and 1."""
     clipped = np.clip(share, 0, 1)
     return np.asarray(np.sqrt(clipped * (1 - clipped) / 3 + SURELY))
 
@@ -159,7 +159,7 @@ def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool) -> 
 
 
 def looks_in_all(half_width: float, looked: int, se: float) -> int:
-    """Compute the total number of looks that brings an interval to ± ``half_width`` (0-1), from the standard error so far.
+    """Compute the total number of looks for an interval of ± ``half_width`` (0-1), from the standard error so far.
 
     The order of looking is random, so the spread of the first answers represents that of all, as read by this reader in
     this design.

@@ -256,7 +256,7 @@ def _of_green(bounds: tuple[float, ...], number: int) -> str:
 
 
 def _change_strata(frame: Frame, code: npt.NDArray[np.intp], names: tuple[str, ...], looks: int) -> _Dealt:
-    """Allocate a third of the looks evenly, so that rare change is sampled, a sixth to the ground beside it, the rest by area.
+    """Allocate a third of the looks evenly, for rare change, a sixth to the ground beside it, the rest by area.
 
     After Olofsson et al. 2014, section 5.1. A map's omissions lie next to what it finds, in a few of many pixels: with
     enough looks there, intervals reach their nominal coverage (simulated on the sample city: 95 to 96 % instead of 87,

@@ -151,7 +151,7 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None) -> Estimate:
 
 
 def _unexplained(variance: float, looks: Looks) -> tuple[float, bool]:
-    """Return the variance relative to a simple sample of the same size without a map, at most 1; and whether all answers were equal."""
+    """Return the variance relative to an equal simple sample without a map, at most 1; and whether all are alike."""
     alone = _linearise(looks, None).residual
     most = _stratified_mean(alone**2, looks) / (len(alone) - 1)
     return (min(variance / most, 1.0), False) if most > NOTHING else (1.0, True)
@@ -183,7 +183,7 @@ def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
 
 
 def estimate_by_regression(looks: Looks, assist: MapShares) -> Estimate:
-    """Estimate the ratio by regression on the map, from a simple or stratified sample (Särndal et al. 1992, ch. 6 and 7).
+    """Estimate the ratio by regression on the map, for simple or stratified samples (Särndal et al. 1992, ch. 6, 7).
 
     This is the difference estimator with the map rescaled by the slope of answers on map. It helps if the map's scale
     is wrong and strata cannot correct that: strata that follow the map already gain nearly all it can give. With few
@@ -257,7 +257,10 @@ def _line(looks: Looks, answers: Floats, mapped: Floats, frame_mean: float) -> _
 
 
 def _bell_mccaffrey(part: Floats, across: Floats) -> float:
-    """Compute the degrees of freedom of a variance that sums ``part`` x residual^2, assuming equal residual variances, in a line with a mean."""
+    """Compute the degrees of freedom of a variance that sums ``part`` x residual^2, in a line with a mean.
+
+    All residuals are assumed to have equal variance.
+    """
     count, square = len(part), float((across**2).sum())
     diagonal = 1 - 1 / count - across**2 / square
     both = part.sum() ** 2 / count**2 + 2 * (part * across).sum() ** 2 / (count * square)
@@ -435,7 +438,7 @@ def _stratified_mean(values: Floats, looks: Looks) -> float:
 
 
 def _variance(line: _Linearised, looks: Looks, assist: MapShares | None) -> tuple[float, float]:
-    """Variance of a ratio and its degrees of freedom; the map's residuals have no pattern that a grid could coincide with."""
+    """Variance of a ratio, and its degrees of freedom; the map's residuals have no pattern to coincide with a grid."""
     variance, df = variance_of(line.residual, looks)
     return variance * (looks.effect if assist is None else 1.0), df
 

@@ -1,4 +1,4 @@
-"""From a sample and its answers to all results: the ratio, the readers, the districts, the kinds, and the map's own errors."""
+"""From a sample and its answers to all results: the ratio, readers, districts, kinds, and the map's own errors."""
 
 from __future__ import annotations
 
@@ -394,7 +394,7 @@ def _bounds(known: _Rows, readings: Readings, assist: MapShares | None) -> Bound
 
 
 def _districts(rows: _Rows, looks: Looks, assist: MapShares | None) -> tuple[DistrictEstimate, ...]:
-    """Estimate each district; one with few looks from the map, or not at all if the map does not show what is counted."""
+    """Estimate each district; one with few looks from the map, or not at all if the map lacks what is counted."""
     names = np.array([unit.district for unit in rows.units])
     direct: dict[str, Estimate] = {}
     for one in rows.sample.districts:
@@ -477,9 +477,9 @@ def _map_errors(rows: _Rows) -> MapErrors:
 
 
 def slope_of(looks: Looks, mapped: Floats) -> Estimate:
-    """Estimate the slope of answers on map over the frame, by weighted least squares with a linearised variance (Särndal et al. 1992, 5.10).
+    """Estimate the slope of answers on map over the frame, by weighted least squares with a linearised variance.
 
-    NaN if the map is constant.
+    Source: Särndal et al. 1992, 5.10. NaN if the map is constant.
     """
     from scipy import special
 

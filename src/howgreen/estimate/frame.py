@@ -90,7 +90,7 @@ def known_shares(frame: Frame) -> dict[str, Floats]:
 def random_points(
     frame: Frame, counts: Ints, strata_of: Callable[[Ints, Floats], Ints], rng: np.random.Generator
 ) -> Floats:
-    """Draw uniform points in the limits until every stratum has its number; extra points of full strata are discarded."""
+    """Draw uniform points in the limits until every stratum has its number; points of full strata are discarded."""
     west, south, east, north = frame.shape.bounds
     shapely.prepare(frame.shape)
     missing, kept = counts.copy(), []

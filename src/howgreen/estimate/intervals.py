@@ -101,7 +101,7 @@ def _effective_looks(
 
 
 def wilson(share: float, n: float, *, quantile: float) -> tuple[float, float]:
-    """Compute Wilson's score interval (1927) of a share of ``n`` looks; ``quantile`` is that of the normal or t distribution."""
+    """Compute Wilson's score interval (1927) of a share of ``n`` looks; ``quantile`` is the normal's or Student's."""
     low, high = _scores(share, n, quantile)
     return float(low), float(high)
 

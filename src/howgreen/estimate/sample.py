@@ -119,7 +119,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def dot_positions(affine: Affine, row: int, column: int, dots: int, point: tuple[float, float]) -> Floats:
-    """Place the dots of a unit on a regular grid over its pixel, row by row from the north-west; a single dot is the drawn point itself.
+    """Place the dots of a unit in a grid over its pixel, row by row from the north-west; a single one on the point.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def save(sample: Sample, folder: Path) -> None:
 
 
 def save_for_others(sample: Sample, folder: Path) -> None:
-    """Write the places for other programs: Google Earth (KML), Collect Earth Online (two CSV) and AcATaMa (a point layer).
+    """Write the places for other programs: Google Earth (KML), Collect Earth Online (two CSV), AcATaMa (a point layer).
 
     None of them reveals the map, or the stratum of a place. Collect Earth Online requires LON, LAT, PLOTID (and
     SAMPLEID), in this order, followed by anything else; its plots are the squares, its samples the dots.

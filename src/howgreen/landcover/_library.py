@@ -104,7 +104,10 @@ def drop(name: str) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Yield a temporary name in the library for a download, removed at the end; leftovers of killed processes are removed first."""
+    """Yield a temporary name in the library for a download, removed at the end.
+
+    Leftovers of killed processes are removed first.
+    """
     home = folder()
     home.mkdir(parents=True, exist_ok=True)
     with scratch_folder(home, ".part-") as made:

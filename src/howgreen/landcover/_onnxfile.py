@@ -141,7 +141,7 @@ def _location(tensor: Any) -> str:
 
 @cache
 def _message(name: str) -> Any:
-    """Make the class of a message of :data:`_LAYOUT`, in a pool of our own: the onnx package registers the real ones."""
+    """Make the class of a message of :data:`_LAYOUT`, in our own pool: the onnx package registers the real ones."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="howgreen/onnx.proto", package="howgreen.onnx", syntax="proto2")

@@ -176,7 +176,7 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
 
 
 def _fault(fault: Exception) -> str:
-    """State a fault on one line, its location first: ``'classes[...]' lacks 'colour'``, whatever its length or content."""
+    """State a fault on one line, location first: ``'classes[...]' lacks 'colour'``, whatever its length or content."""
     text = one_line(str(fault))
     text, _, path = text.partition(" - at `$")
     where = path.rstrip("`").lstrip(".")

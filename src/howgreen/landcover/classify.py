@@ -55,7 +55,7 @@ def _depth(model: Model) -> int:
 
 
 def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
-    """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; a dask array if ``values`` is one."""
+    """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; lazy if ``values`` is."""
     import dask.array as da
 
     margin = margin_px(model.card)
@@ -174,7 +174,7 @@ def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, t
 def _run_tile(
     values: Pixels, tile: FloatArray, model: Model, top: int, left: int
 ) -> tuple[Prediction, npt.NDArray[np.bool_] | None]:
-    """Run the tile whose core starts at (top, left) of the block inside its margin; also return (y, x) where nothing was observed."""
+    """Run the tile whose core starts at (top, left) of the block inside its margin; also return (y, x) unobserved."""
     reach = tile.shape[2]
     shift = margin_px(model.card) - model.card.halo_px
     source_y, target_y = window(top + shift, reach, values.shape[1])

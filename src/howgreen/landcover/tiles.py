@@ -26,7 +26,7 @@ def margin_px(card: ModelCard) -> int:
 
 
 def starts(start: int, size: int, card: ModelCard) -> Iterator[int]:
-    """Return the first rows (or columns) on the grid of the middles that touch ``size`` pixels from ``start`` on, ascending.
+    """Return the first grid rows (or columns) of middles that touch ``size`` pixels from ``start`` on, ascending.
 
     None starts before the grid: such a tile would see only pixels it shares with the first.
     """
@@ -66,7 +66,7 @@ def shifted(part: slice, by: int) -> slice:
 
 
 def aligned_chunks(sizes: tuple[int, ...], card: ModelCard) -> tuple[int, ...]:
-    """Return chunk sizes close to ``sizes`` that cut at multiples of the stride, each at least as wide as its neighbour's margin."""
+    """Return chunk sizes close to ``sizes`` that cut at multiples of the stride and are at least a margin wide."""
     total_px, margin, stride = sum(sizes), margin_px(card), card.stride_px
     step = stride * -(-max(*sizes, margin) // stride)
     edges = [*range(0, total_px, step), total_px]

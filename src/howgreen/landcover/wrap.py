@@ -1,4 +1,4 @@
-"""Adapter for third-party ONNX classifiers to the contract of :mod:`howgreen.landcover.contract`, with their graph unchanged inside.
+"""Adapter for third-party ONNX classifiers to :mod:`howgreen.landcover.contract`, with their graph unchanged inside.
 
 Models are exported in many forms: row-based (scikit-learn, LightGBM, XGBoost), images with channels first (torch) or
 last (TensorFlow), with logits, probabilities or labels as output. Wrapping adds the few operations before and after

@@ -117,7 +117,7 @@ class _Shapes:
 
 
 def _blocks(data: xr.Dataset, n_clear: xr.DataArray | None) -> Iterator[tuple[Window, list[Any]]]:
-    """Yield each spatial chunk: its window, and its labels, green and dry fractions and clear-date counts (delayed; None without)."""
+    """Yield each spatial chunk: window, labels, green and dry fractions, clear-date counts (delayed; None without)."""
     label, fraction = data["label"].transpose("y", "x"), data["green_fraction"].transpose("y", "x")
     more = [data.get("dry_fraction"), n_clear]
     chunks = label.chunks or fraction.chunks or tuple(map(chunk_sizes, label.shape))
@@ -147,7 +147,7 @@ def _block_sums(
     tick: Ticks,
     *pixels: Any,
 ) -> list[Sums]:
-    """Compute the sums of the zones that reach one block, from its labels, fractions, dry-plant fractions and clear-date counts.
+    """Sum, for the zones that reach one block, its labels, fractions, dry-plant fractions and clear-date counts.
 
     Each is a separate argument: in a list, dask would optimise each block's graph separately.
     """

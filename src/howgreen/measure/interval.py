@@ -1,4 +1,4 @@
-"""The interval of a green ratio: the model's error in a new place, a term that grows as zones shrink, and the land that was not seen."""
+"""The interval of a green ratio: the model's error in a new place, more for small zones, and unseen land."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _method(error: str, *, wider: bool, unseen: float) -> str:
 
 
 def half_width_of(card: ModelCard, *, area_m2: float) -> float | None:
-    """Return the half-width of the model's part of the interval: errors of a place and of a zone of this size, sqrt(a^2 + b^2).
+    """Return half of the model's part of the interval: errors of a place and of a zone of this size, sqrt(a^2 + b^2).
 
     Between the zone sizes on the card, the zone's part is interpolated over the logarithm of the area; smaller zones
     get that of the smallest, which is too little for zones of a few pixels; beyond the largest it shrinks with the

@@ -1,4 +1,4 @@
-"""How many people live near how much green. Population counts stay in their own cells; limits and green are brought to them."""
+"""How many people live near how much green. Population counts stay in their cells; limits and green come to them."""
 
 from howgreen.people._cells import Cells, Counts, cells_of_areas, cells_of_grid
 from howgreen.people._figures import (

@@ -1,4 +1,4 @@
-"""Population cells against the map's pixels: how many people of each cell live in which zone, and which pixels are the cell's."""
+"""Population cells against the map's pixels: the people of each cell in each zone, and the pixels of each cell."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _nodes(edges: _Edges) -> tuple[Floats, Ints, Ints]:
 
 
 def _graph(length: Floats, a: Ints, b: Ints, count: int) -> Any:
-    """Build the sparse matrix of edges; of parallel edges the shorter one counts, which a sparse matrix would add up."""
+    """Build the sparse matrix of edges; of parallel edges the shorter counts, where a matrix would add them."""
     from scipy.sparse import coo_matrix
 
     low, high = np.minimum(a, b), np.maximum(a, b)

@@ -1,4 +1,4 @@
-"""The surroundings of every pixel: green within a distance, the nearest vegetated patch, and what a map of green areas misses."""
+"""The surroundings of every pixel: green within a distance, the nearest patch, and what a map of green areas misses."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def patches(ground: Ground, least_m2: float) -> Bools:
 
 
 def distance_m(marked: Bools, pixel_m: float) -> npt.NDArray[np.float32]:
-    """Measure the straight-line distance from each pixel's centre to the edge of the nearest marked pixel; inf for none."""
+    """Measure the straight distance from each pixel's centre to the edge of the nearest marked pixel; inf for none."""
     from scipy import ndimage
 
     if not marked.any():

@@ -143,7 +143,7 @@ def _have(ids: Sequence[str], plan: Plan) -> str:
 
 
 def _of_dates(plan: Plan) -> Iterator[Caution]:
-    """Warn of few days, of days years apart and of days outside the growing season: of the optical images, or of radar alone."""
+    """Warn of few days, days years apart and days outside the growing season: of optical images, or of radar alone."""
     seen = [group[0].time.date() for group in acquisitions(plan.scenes)]
     if not seen:
         return

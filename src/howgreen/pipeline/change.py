@@ -177,7 +177,7 @@ def write(
 
 
 def _write_dates(both: tuple[CityResult, CityResult], folder: Path) -> None:
-    """Write the green share and the picture of each date, from which a sample of the change is drawn and interpreted."""
+    """Write the green share and picture of each date, from which a sample of the change is drawn and interpreted."""
     for result, name in zip(both, report.GREEN, strict=True):
         data = result.landcover.data
         label, share = np.asarray(data["label"].values), np.asarray(data["green_fraction"].values, np.float32)

@@ -148,7 +148,7 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
 
 
 def _stopped_by(checked: Future[Any], progress: Progress | None) -> Progress:
-    """Report progress until a check running in parallel fails: a scene that contradicts itself ends the run at the next block."""
+    """Report progress until a parallel check fails: a contradictory scene ends the run at the next block."""
 
     def tell(stage: str, done: int, total: int) -> None:
         if checked.done():

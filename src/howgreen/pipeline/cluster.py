@@ -40,7 +40,7 @@ def cluster(scheduler: str) -> Iterator[Any]:
 
 
 def keeps_profiles(scheduler: str) -> bool:
-    """Tell whether a cluster's workers keep the samples of Dask's own profiler, so that their memory grows as long as they work.
+    """Tell whether a cluster's workers keep the samples of Dask's profiler, which makes their memory grow.
 
     Only the first worker is queried; none if there is no worker yet.
 

@@ -19,7 +19,7 @@ MOST_PIXELS = 10_000_000_000
 
 
 def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") -> str:
-    """Start the export of ``NAME.tif`` (uint8: 1 green, 0 not, 255 not counted) to a Drive folder; return the task's id.
+    """Start the export of ``NAME.tif`` (uint8: 1 green, 0 not, 255 not counted) to a Drive folder; return its task id.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ LEAST_WIDER = 0.01
 
 
 def with_estimate(result: CityResult, folder: Path) -> tuple[CityResult, EstimateFigures]:
-    """Read the estimate of a sample folder for the report; doubts about its looks are added to the result's warnings."""
+    """Read the estimate of a sample folder for the report; doubts about its looks join the result's warnings."""
     figures = estimate_of(folder, result.plan)
     kept = _read(folder / ESTIMATE, _KeptRatio)
     told = (*_passed_over(kept), *_untold(kept))

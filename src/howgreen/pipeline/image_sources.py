@@ -191,7 +191,7 @@ class Failures:
         return kept
 
     def rules_out(self, source: ImageSource) -> bool:
-        """Tell whether trying a source is pointless: its server did not respond, or the same images showed no ground."""
+        """Tell whether trying a source is pointless: its server is silent, or the same images showed no ground."""
         return any(
             (isinstance(error, NetworkError) and met.catalog is not None and met.catalog == source.catalog)
             or (isinstance(error, NoClearImageError) and met.period == source.period and met.catalog is not None)
@@ -203,7 +203,7 @@ class Failures:
         return tuple(f"passed over {met.label}: {error}" for met, error in self._met)
 
     def error(self) -> HowgreenError:
-        """Return the one-line error if all failed; among several, the one that says most about the images comes first."""
+        """Return the one-line error if all failed; of several, the one that says most about the images comes first."""
         if not self._met:
             return NoImageError(
                 f"{self._label}: there is no store of images yet; make one with `howgreen store add FILE`, or leave "

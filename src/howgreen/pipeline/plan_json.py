@@ -66,7 +66,7 @@ class Plan(types.Plan):
         save(self, Path(path))
 
     def describe(self) -> str:
-        """Say what the plan will do: the place, the scenes with their dates and clear cover, the bytes to read, warnings."""
+        """Say what the plan will do: the place, scenes with their dates and clear cover, bytes to read, warnings."""
         return describe(self)
 
     def __repr__(self) -> str:
@@ -262,7 +262,10 @@ def _check(plan: types.Plan) -> None:
 
 
 def _check_place(plan: types.Plan) -> None:
-    """Raise ValueError if the grid does not match the limits, or the land lies elsewhere: ground would be missing or boundless."""
+    """Raise ValueError if the grid does not match the limits, or the land lies elsewhere.
+
+    Ground would be missing, or there without end.
+    """
     city, pixel = plan.city, abs(plan.grid.affine.a)
     if not pixel >= LEAST_PIXEL:
         raise ValueError(f"grid: pixels of {pixel:g}, at least {LEAST_PIXEL:g} m")

@@ -282,7 +282,10 @@ def _in_season(
     *,
     progress: Progress | None,
 ) -> tuple[image_sources.Found, image_sources.ImageSource, types.MeasuredSeason | None, tuple[Scene, ...]]:
-    """Keep only scenes of the greenest months if asked for; return them, the source in that period, the measurement and the rest."""
+    """Keep only scenes of the greenest months, if these are asked for.
+
+    Returns them, the source in that period, the measurement and the other scenes.
+    """
     if choice.season.kind != "peak" or not found.scenes or SENSORS[choice.sensor].is_radar:
         return found, source, None, ()
     period, season = imagery.measure_season(found.scenes, city=city, searched=source.period, progress=progress)
@@ -427,7 +430,7 @@ def _own_bands(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
 
 
 def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None) -> tuple[str, ...]:
-    """Return the bands that all usable scenes share, in the sensor's order; scenes that no model can use do not count."""
+    """Return the bands that all usable scenes share, in the sensor's order; a scene is usable if a model can use it."""
     known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
     shipped = landcover.radar_models if SENSORS[sensor].is_radar else landcover.models
@@ -443,6 +446,6 @@ def _model_name(given: str | Path) -> str:
 
 
 def _for_the_pictures(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
-    """List bands that the report's pictures need and the model does not: the photo's, and radar's if the model takes no radar."""
+    """List bands that only the report's pictures need: the photo's, and radar's if the model takes no radar."""
     radar = () if set(needed) & set(RADAR_BANDS) else SENTINEL1.band_names
     return [band for band in ("red", "green", "blue", *radar) if band in there and band not in needed]

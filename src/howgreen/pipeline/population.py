@@ -133,7 +133,7 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
 def doubts(
     source: str, people: float, city: City, *, covered: float = 1.0, alike: float | None = None
 ) -> Iterator[Caution]:
-    """Yield doubts about the population inside the limits: its number against the known one, its density, its coverage, its evenness.
+    """Yield doubts about the population inside the limits: number against the known one, density, coverage, evenness.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
 
 
 def still_valid(plan: Plan, folder: Path) -> Summary | None:
-    """Return the figures of an earlier report known to be of this plan, if nothing else has changed; see :func:`earlier`."""
+    """Return the figures of a report known to be of this plan, if nothing else has changed; see :func:`earlier`."""
     import msgspec
 
     from howgreen import report

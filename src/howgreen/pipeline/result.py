@@ -52,7 +52,7 @@ class CityResult(Result):
 
     @property
     def green_fraction(self) -> xr.DataArray:
-        """Green share of each pixel (y, x), 0-1, float32, lazy, with its CRS; NaN on water, unseen ground and beyond the limits.
+        """Green share of each pixel (y, x), 0-1, float32, lazy, with its CRS; NaN on water, unseen ground and outside.
 
         A pixel cut by the limits is kept whole, as in ``green_fraction.tif``; weighted by its share inside, the mean is
         ``stats.green_ratio``. ``rio.crs`` (rioxarray) and ``odc.geobox`` (odc-geo) know its georeferencing.

@@ -1,4 +1,7 @@
-"""Several years of one place: the same limits, months and model, joined across satellites, with a slope and its detectable size."""
+"""Several years of one place with the same limits, months and model: joined across satellites, with a slope.
+
+The slope comes with the smallest one that could have been detected.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ def period_of(year: int, months: tuple[int, int] | None) -> Season | Period:
 
 
 def series_of(scenes: Iterable[Scene]) -> str:
-    """Name the satellite families of some scenes: a key of FAMILIES; several joined by ``+``, others by their sensor."""
+    """Name the satellite families of some scenes: a key of FAMILIES; several joined by ``+``, others by sensor."""
     found = set()
     for scene in scenes:
         alike = (

@@ -1,4 +1,4 @@
-"""Finished blocks of runs: one folder per plan, named after everything that decides its pixels, so that a stopped run resumes."""
+"""Finished blocks of runs: one folder per plan, named after all that decides its pixels, so that runs resume."""
 
 from __future__ import annotations
 

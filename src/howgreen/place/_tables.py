@@ -1,4 +1,4 @@
-"""Outlines as text: files of WKT, and tables with a column of WKT or hexadecimal WKB, as exported by databases and data portals."""
+"""Outlines as text: files of WKT, and tables with a column of WKT or hexadecimal WKB, as databases export them."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ _SIDE = ("period", "green_ratio", "interval", "observed_ratio", "scenes")
 def write_change(
     before: Result, after: Result, found: Change, desk: Desk, *, estimate: ChangeEstimateFigures | None = None
 ) -> ChangeSummary:
-    """Write map, page, pictures and figures of a change; existing green shares and pictures of both dates are listed too.
+    """Write map, page, pictures and figures of a change; existing shares and pictures of both dates are listed too.
 
     Parameters
     ----------

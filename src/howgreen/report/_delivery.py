@@ -1,4 +1,4 @@
-"""Destination of a finished folder: a place on this disk, or any storage supported by fsspec (``s3://``, ``gs://``, ``memory://``).
+"""Destination of a finished folder: on this disk, or any fsspec storage (``s3://``, ``gs://``, ``memory://``).
 
 A folder for remote storage is completed locally and then sent file by file, ``summary.json`` last: where that exists,
 the folder is complete. A marker file exists during sending, so that the same command can resume after an interruption.

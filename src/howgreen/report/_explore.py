@@ -1,4 +1,4 @@
-"""A folium map of a result, for notebooks; its libraries are embedded (``vendor/``), so that it works without a network."""
+"""A folium map of a result, for notebooks; its libraries are embedded (``vendor/``), so that it works offline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BUTTON = """.howgreen-export button { border: 0; border-radius: 2px; background
 
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
-    """Draw a map with the photo, the green share, the classes, the number of clear dates, the limits, the districts and a drawing tool.
+    """Draw a map with photo, green share, classes, number of clear dates, limits, districts and a drawing tool.
 
     Drawn shapes are exported as ``area.geojson``, for ``howgreen city --area``. The map works without a network, except
     for the street layer (OpenStreetMap). The pictures are warped to the map's EPSG:3857, so that they are placed
@@ -95,7 +95,7 @@ def _element(place: str, text: str) -> Any:
 
 
 def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]]]:
-    """Warp an RGBA picture (y, x, 4) to EPSG:3857, and return its corners as ``[[south, west], [north, east]]`` degrees."""
+    """Warp an RGBA picture (y, x, 4) to EPSG:3857; return its corners as ``[[south, west], [north, east]]`` degrees."""
     import numpy as np
     import shapely
     from affine import Affine

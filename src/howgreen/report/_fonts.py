@@ -1,4 +1,4 @@
-"""Fonts for names in any script: those on this computer that have the characters; unsupported characters are dropped and reported."""
+"""Fonts for names in any script, from this computer; unsupported characters are dropped and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page as PDF: the same HTML, rendered by WeasyPrint with the page's own print styles. Nothing is loaded from elsewhere."""
+"""A page as PDF: the same HTML, rendered offline by WeasyPrint with the page's own print styles."""
 
 from __future__ import annotations
 

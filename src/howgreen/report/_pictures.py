@@ -220,7 +220,7 @@ def photo_rgb(preview: Preview) -> Array:
 
 
 def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
-    """Make a palette picture of the green share, transparent where unseen; water, which no ratio counts, has its own colour."""
+    """Make a palette picture of the green share, transparent where unseen; water has its own colour."""
     index = shades.fraction_codes(preview.fraction, np.isin(preview.label, water))
     return palette(index, shades.fraction_colours())
 

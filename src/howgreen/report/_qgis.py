@@ -1,4 +1,4 @@
-"""QGIS support, so that a report looks as on the page: a style beside each raster, styles inside the GeoPackage, and one project.
+"""QGIS support: a style beside each raster, styles inside the GeoPackage, and one project, all as on the page.
 
 The formats are QGIS's own XML, written by hand because QGIS is not a Python package; a test opens the files in a real
 QGIS. Properties are written as ``prop``, which every QGIS 3 reads.
@@ -109,7 +109,7 @@ class _Style:
 
     @property
     def key(self) -> str:
-        """Id of the layer in a project: QGIS reassigns ids of up to ten characters, and then cannot link the layer to its tree."""
+        """Id in a project: QGIS reassigns ids of up to ten characters, and then loses the layer in its tree."""
         return f"howgreen_{self.name.removesuffix('.tif')}"
 
     def qml(self) -> str:
@@ -154,7 +154,7 @@ def _unsynced() -> Iterator[None]:
 
 
 def district_layers(result: Result) -> dict[str, int | None]:
-    """Name the layers of districts: one, or one per administrative level (its value) if there are several; none without districts."""
+    """Name the layers of districts: one, or one per administrative level (its value); none without districts."""
     levels = list(dict.fromkeys(one.level for one in result.plan.city.districts))
     if len(levels) > 1 and None not in levels:
         return {f"{DISTRICTS}_level_{level}": level for level in levels}

@@ -194,7 +194,7 @@ def counted_fraction(result: Result) -> Any:
 
 
 def _counted(result: Result) -> tuple[Any, Any, Any]:
-    """Labels and green shares (y, x), lazy, UNSEEN and NaN where nothing counts; and the pixels at least partly inside the limits."""
+    """Labels and green shares (y, x), lazy, UNSEEN and NaN where nothing counts; and pixels at least partly inside."""
     import dask.array as da
 
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
@@ -227,7 +227,7 @@ def counted_on_grid(result: Result) -> BaseGeometry:
 
 
 def _streams(result: Result) -> dict[str, Any]:
-    """List the content of each file, lazy, in the blocks that :class:`Scratch` accepts: composite (band, y, x), the others (y, x)."""
+    """List the content of each file, lazy, in :class:`Scratch`'s blocks: composite (band, y, x), others (y, x)."""
     import dask.array as da
 
     label, fraction, in_part = _counted(result)

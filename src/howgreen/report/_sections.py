@@ -1,4 +1,4 @@
-"""Answers beside the green ratio (people, change, trend, law): each in its own folder, or as a section of a report's page.
+"""Answers beside the green ratio (people, change, trend, law): in a folder each, or as a section of a report's page.
 
 A report's page has a pair of markers for each of them (``template.html``). A new section is inserted between its
 markers, its figures and files are put beside the page, and ``summary.json`` lists them; the report changes whole or not
@@ -57,7 +57,7 @@ class Destination:
 
     @classmethod
     def for_report(cls, report: Path, *, pdf: bool = False) -> Destination:
-        """Use a report in its present state as destination: if its plan has changed in the end, it does not get the section."""
+        """Use a report in its present state as destination: if its plan has changed in the end, it gets no section."""
         return cls(report=report, plan=_text(report / PLAN), pdf=pdf)
 
     @classmethod
@@ -116,7 +116,7 @@ class Desk:
     """Figures of the report that gets the section; None for a separate folder."""
 
     def finish(self, section: Section, figures: D, files: Mapping[str, str]) -> D:
-        """Write page and figures of an answer whose other files are in the folder; return the figures, with their files.
+        """Write page and figures of an answer whose other files are in the folder; return the figures with their files.
 
         Parameters
         ----------

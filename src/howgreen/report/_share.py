@@ -1,4 +1,4 @@
-"""``share.png``: the answer as one picture of 1200 by 630 pixels for messengers and social networks, with interval and doubts."""
+"""``share.png``: the answer as one picture of 1200 by 630 pixels for social networks, with interval and doubts."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _PARTS = re.compile(r'{% (?:extends|include|from) "([^"]+)"')
 
 
 def environment(language: Language, *, folder: str = "report") -> Environment:
-    """Make the template environment of a folder in a language; everything is escaped, since names come from untrusted files."""
+    """Make the template environment of a folder in a language; everything is escaped, as names are untrusted."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(

@@ -1,4 +1,4 @@
-"""The figures of a comparison as typed values: the JSON that ``howgreen layers`` writes, and the source of its schema."""
+"""The figures of a comparison as typed values: the JSON of ``howgreen layers``, and the source of its schema."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def uncertainty_colours() -> dict[int, str]:
 
 
 def clear_codes(clear: Array, land: Array) -> Array:
-    """Encode numbers of clear dates as uint8 (y, x) indices of :data:`CLEAR_RAMP`; UNSEEN beyond the land, and where 0."""
+    """Encode numbers of clear dates as uint8 (y, x) indices of :data:`CLEAR_RAMP`; UNSEEN off land, and where 0."""
     return np.where(land & (clear > 0), np.minimum(clear, CLEAR_MOST), UNSEEN).astype(np.uint8)
 
 

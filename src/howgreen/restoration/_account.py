@@ -197,7 +197,10 @@ def sums_of(of: CoverMap, shape: BaseGeometry) -> tuple[Sums, float]:
 
 
 def may_be_left_out(urban: Cover | None, *, margin: float = MARGIN) -> Verdict:
-    """Tell whether Article 8(1) lets a state exclude an area: both shares of its centres and clusters exceed the thresholds."""
+    """Tell whether Article 8(1) lets a state exclude an area.
+
+    Both shares of its centres and clusters have to exceed the thresholds.
+    """
     if urban is None or urban.canopy is None or urban.green.area_m2 <= 0:
         return "not told"
     each = [

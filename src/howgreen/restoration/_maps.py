@@ -235,7 +235,7 @@ def _windows(name: str, shape: BaseGeometry) -> Iterator[tuple[npt.NDArray[np.ui
 
 
 def _counts(codes: npt.NDArray[np.uint8], box: Polygon, shape: BaseGeometry) -> npt.NDArray[np.float64]:
-    """Count the pixels of each code inside a shape, cut ones by their part inside; ``box`` is the extent of the pixels."""
+    """Count the pixels of each code inside a shape, cut ones by their part inside; ``box`` is their extent."""
     import shapely
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
@@ -253,7 +253,9 @@ def _counts(codes: npt.NDArray[np.uint8], box: Polygon, shape: BaseGeometry) -> 
 
 
 def cut_out(of: CoverMap, shape: BaseGeometry, path: Path) -> None:
-    """Write a cut-out of a map inside a shape (EPSG:3035) as a COG: green space as 1, tree cover in percent, else no data.
+    """Write a cut-out of a map inside a shape (EPSG:3035) as a COG.
+
+    Green space is 1, tree cover is in percent, all else is no data.
 
     Pixels cut by the outline are included whole.
 

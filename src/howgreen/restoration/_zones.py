@@ -1,4 +1,4 @@
-"""The three delineations of an urban ecosystem area (Article 14(4)): a whole commune, its centres and clusters, and those plus 1 km."""
+"""Three delineations of an urban ecosystem area (Article 14(4)): a commune, its centres and clusters, and 1 km more."""
 
 from __future__ import annotations
 

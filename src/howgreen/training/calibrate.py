@@ -42,7 +42,7 @@ def real_mixtures(city: Reference, *, count: int = _PIXELS) -> Reference:
 def traced_mixtures(
     city: Reference, *, without: int = NONE, count: int = _PIXELS
 ) -> tuple[Reference, npt.NDArray[np.int_]]:
-    """Mix pure pixels of one city, excluding a class ``without``, and return the polygons (n, 3) each mixture comes from."""
+    """Mix pure pixels of one city, excluding a class ``without``; return each mixture's polygons (n, 3) too."""
     codes = np.array([], int) if city.code is None else city.code
     picked, weight = blends(codes, without=without, count=count, rng=np.random.default_rng(_SEED))
     mixed = Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,

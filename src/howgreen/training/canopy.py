@@ -106,7 +106,7 @@ DRY = {
 def canopies(
     prior: Prior, count: int, *, grounds: Array, responses: Responses, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Simulate canopies drawn from ``prior`` over grounds (n, wavelength): band reflectance (count, band) and covered share (count,).
+    """Simulate canopies from ``prior`` over grounds (n, wavelength): reflectance (count, band), covered share (count,).
 
     The covered share of open ground is the part hidden from above by randomly placed leaves, ``1 - exp(-0.5 LAI)``
     (Nilson 1971); a crown or a lawn counts as a whole.
@@ -157,7 +157,7 @@ def soils(count: int, *, rng: np.random.Generator) -> Array:
 
 
 def snows(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Simulate band reflectance (count, band) of snow, fresh to dirty and wet: bright in the visible, nearly black in SWIR.
+    """Simulate band reflectance (count, band) of snow, fresh to dirty and wet: bright in the visible, dark in SWIR.
 
     The shape is a logistic decline between 900 and 1,500 nm with the levels of Wiscombe & Warren 1980 (J. Atmos. Sci.
     37: 2712).
@@ -176,7 +176,7 @@ _PIGMENT_M2_MG = (0.03, 0.04, 0.028, 0.018, 0.008, 0.008, 0.01, 0.02, 0.021, 0.0
 
 
 def waters(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Simulate band reflectance (count, band) of lakes, rivers and seas: clear to muddy, with algae, peat, glint and foam."""
+    """Simulate band reflectance (count, band) of open water: clear to muddy, with algae, peat, glint and foam."""
 
     def log_uniform(low: float, high: float) -> Array:
         return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), (count, 1))))

@@ -66,7 +66,7 @@ class Reference:
                        cluster=cluster)  # fmt: skip
 
     def as_landsat(self) -> Reference:
-        """Use bands of Sentinel-2 in place of Landsat's, which lie within some 15 nm of them; its near-infrared is the narrow one."""
+        """Use bands of Sentinel-2 for Landsat's, which lie within some 15 nm; its near-infrared is the narrow one."""
         wide = {"nir": "nir08"}
         columns = self.columns([wide.get(band, band) for band in LANDSAT.band_names])
         return replace(self, reflectance=columns, bands=LANDSAT.band_names)
@@ -133,7 +133,7 @@ def simulated(pixels: Mixtures) -> Reference:
 
 
 def errors(predicted: Array, truth: Array) -> dict[str, float]:
-    """Compute ``rmse``, ``mae``, ``bias`` (predicted - truth) and ``r2`` (explained variance about the truth's mean)."""
+    """Compute ``rmse``, ``mae``, ``bias`` (predicted - truth) and ``r2`` (explained variance about the mean)."""
     miss = predicted - truth
     return {
         "rmse": float(np.sqrt(np.mean(miss**2))),

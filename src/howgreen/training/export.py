@@ -25,7 +25,7 @@ LOGIT_LIMIT = 30.0
 
 
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
-    """Build the graph of :func:`howgreen.training.network.predict`: shares of the card's covers, green fraction, and its standard error."""
+    """Build the graph of :func:`howgreen.training.network.predict`: shares of covers, green fraction, its error."""
     numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
     tensors = [tensor(name, value) for name, value in numbers.items()]
     nodes = [

@@ -66,7 +66,7 @@ class Ground:
 
     @cached_property
     def australia_in_ten_bands(self) -> Reference:
-        """The same, with bands that Landsat lacks drawn from simulated pixels: it judges the share of dry plants and nothing else."""
+        """The same, with the bands that Landsat lacks drawn from simulated pixels: it judges only dry plants."""
         responses, rng = read_responses(self.data), np.random.default_rng(_DRAWN_SEED)
         world = mixtures.surfaces(read_materials(self.data), responses, per_kind=_DRAWN_PER_KIND, rng=rng)
         shares = np.zeros((_DRAWN_PIXELS, len(mixtures.CLASSES)))
@@ -125,7 +125,7 @@ def fractions(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor:
 
 
 def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
-    """Compute RMSE and bias with standard errors, the slope of truth on prediction, and the error by quarter of brightness."""
+    """Compute RMSE and bias with standard errors, the slope of truth on prediction, and the error by brightness."""
     missed = predicted - reference.green
     squared, bias = (clustered_mean(values, reference.cluster) for values in (missed**2, missed))
     rmse = float(np.sqrt(squared.mean))
@@ -147,7 +147,7 @@ def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
 
 
 def slope(predicted: Array, truth: Array, weights: Array | None = None) -> float:
-    """Compute the slope of truth on prediction: above 1 if predictions are drawn to the middle; NaN if they are constant."""
+    """Compute the slope of truth on prediction: above 1 if predictions lean to the middle; NaN if constant."""
     weight = np.ones(len(predicted)) if weights is None else weights
     apart = predicted - np.average(predicted, weights=weight)
     spread = float(np.sum(weight * apart**2))
@@ -165,7 +165,7 @@ def right(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sen
 
 
 def pure_means(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Compute the mean prediction for each class of pure land of each place; 1 is correct for plants, 0 for all else."""
+    """Compute the mean prediction for each class of pure land of each place; ideally 1 for plants, 0 for the rest."""
     found = dict[str, Any]()
     for name, reference in ground.cities.items():
         seen = columns(reference, bands, sensor)
@@ -247,7 +247,7 @@ _PAIRS = 3000
 
 
 def pairs(city: Reference, *, of: Sequence[int], seed: int) -> tuple[Reference, npt.NDArray[np.int_]]:
-    """Mix one plant pixel with one pixel of other classes, with shares uniform; also return the two polygons of each (n, 2)."""
+    """Mix one plant pixel with one pixel of other classes, shares uniform; also return both polygons (n, 2)."""
     rng, code, cluster = np.random.default_rng(seed), known(city.code), known(city.cluster)
     plant = rng.choice(np.flatnonzero(GREEN[code]), _PAIRS)
     other = rng.choice(np.flatnonzero(np.isin(code, of)), _PAIRS)
@@ -429,7 +429,7 @@ def _seen(spectra: Array, bands: Sequence[str], sensor: Sensor) -> Array:
 
 
 def over_cities(points: Mapping[str, float]) -> dict[str, Any]:
-    """Compute the root mean square and largest error of the ratio over cities; a city's name ends with a number after its climate's.
+    """Compute root mean square and largest error of the ratio over cities, named by climate and number.
 
     Cities of one climate, made of the same materials under the same sun, form a cluster.
     """

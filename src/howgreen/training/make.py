@@ -359,7 +359,7 @@ def _judged(
     water: Callable[[Array], npt.NDArray[np.bool_]],
     untaught: evaluate.Predict | None = None,
 ) -> ModelCard:
-    """Complete the card with its figures; ``untaught`` is the same recipe without field-measured pixels, if it has some."""
+    """Complete the card with its figures; ``untaught`` is the same recipe without field-measured pixels, if any."""
     known = place_errors(green, card.bands, ground=judges.ground, sensor=judges.sensor, untaught=untaught)
     error = evaluate.judge_potsdam(
         green(judges.potsdam.columns(card.bands)), judges.potsdam, known=known, sensor=judges.sensor

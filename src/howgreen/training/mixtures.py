@@ -160,7 +160,7 @@ _BESIDE = 0.3
 
 
 def _measured_built(measured: EndMembers, count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Draw measured materials, each kind of source equally often, and paints and turf, weathered and some of them beside another."""
+    """Draw measured materials, sources equally often, and paints and turf, weathered and some beside another."""
     paint = _varied(np.concatenate([measured.turf, paints.draw(60, responses=responses, rng=rng)]), count, rng=rng)
     sources = [_varied(measured.built[measured.source == name], count, rng=rng) for name in _SOURCES]
     picked = rng.choice(len(sources), count, p=list(_SOURCES.values()))
@@ -171,7 +171,7 @@ def _measured_built(measured: EndMembers, count: int, *, responses: Responses, r
 
 
 def _varied(spectra: Array, count: int, *, rng: np.random.Generator) -> Array:
-    """Draw spectra (count, band): brighter or darker, and slightly tilted, so that a few measurements represent a kind."""
+    """Draw spectra (count, band), brighter or darker and slightly tilted, so that a few represent a kind."""
     chosen = spectra[rng.integers(0, len(spectra), count)]
     tilt = rng.normal(0, 0.08, (count, 1)) * np.linspace(-1, 1, spectra.shape[1])
     return np.clip(chosen * np.exp(rng.normal(-0.05, 0.2, (count, 1)) + tilt), 0.001, 1.2)
@@ -230,7 +230,7 @@ def mix_of(
 
 
 def _opened(shares: Array, covered: Array) -> Array:
-    """Return shares in which the soil between low and between dry plants, (n, 2) of which is ``covered``, counts as bare."""
+    """Return shares in which bare soil between low and dry plants, of which (n, 2) is ``covered``, counts as bare."""
     opened = shares.copy()
     for column, code in enumerate((LOW, DRY)):
         opened[:, code] *= covered[:, column]

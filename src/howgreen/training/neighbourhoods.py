@@ -1,4 +1,4 @@
-"""Training neighbourhoods for a network with spatial context: any greenness, any building, any land, in the light of one scene.
+"""Training neighbourhoods for a network with context: any greenness, building and land, in the light of one scene.
 
 Ground is divided into parcels by streets, recursively, at random angles; parcels are houses with gardens, blocks,
 halls, parks, woods, fields, open land and water. Their materials are redrawn whenever a piece is shown, from the
@@ -340,7 +340,7 @@ def _counted(codes: Codes, kinds: int, fold: int) -> Floats:
 
 
 def _through(halves: Floats, *, cells: int, blur: float) -> Floats:
-    """Resample shares (channel, y, x) of half pixels to pixels of ``cells`` of them: a box, blurred by ``blur`` of its side."""
+    """Resample shares (channel, y, x) of half pixels to pixels of ``cells``: a box, blurred by ``blur`` of its side."""
     from scipy.special import ndtr
 
     size = halves.shape[-1]
@@ -387,7 +387,7 @@ def _shown(
 
 
 def _mixed(table: Floats, shares: Codes, blend: Floats) -> Floats:
-    """Mix shares (channel, y, x) with a spectrum between the two of each channel, (2, channel, band), to (band, y, x)."""
+    """Mix shares (channel, y, x) with spectra between two per channel, (2, channel, band), to (band, y, x)."""
     flat = shares.reshape(len(shares), -1).astype(np.float32) / np.float32(_SCALE)
     first, second = (np.asarray(part.T @ flat) for part in table)
     return np.asarray((first + (second - first) * blend.reshape(-1)).reshape(-1, *shares.shape[1:]))
@@ -442,7 +442,7 @@ def _made_of(library: mixtures.Surfaces, rng: np.random.Generator) -> tuple[Arra
 
 @dataclass(frozen=True, kw_only=True)
 class _Way:
-    """The part of all plants, or of all soils, that a scene draws from: around a rank of brightness, and one of greenness."""
+    """The part of all plants, or soils, that a scene draws from: around a rank of brightness or greenness."""
 
     around: float
     width: float

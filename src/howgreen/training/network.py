@@ -165,7 +165,7 @@ def _learn_error(
     epochs: int,
     batch: int = BATCH,
 ) -> nn.Conv2d:
-    """Train a layer that predicts the finished network's error, by the likelihood of its residuals (Nix & Weigend 1994)."""
+    """Train a layer that predicts the finished network's error, by likelihood (Nix & Weigend 1994)."""
     last = network[-1]
     with torch.no_grad():
         hidden = network[:-1](inputs)
@@ -200,7 +200,10 @@ def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], me
 def folded(
     trained: Iterable[nn.Conv2d | nn.Linear], mean: Array, spread: Array
 ) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
-    """Return weights (out, in) and biases, with the standardisation folded into the first layer: none is needed at run time."""
+    """Return weights (out, in) and biases, with the standardisation folded into the first layer.
+
+    No standardisation is left to do at run time.
+    """
     parts = list(trained)
     weights = [part.weight.detach().numpy().astype(np.float64).reshape(part.weight.shape[:2]) for part in parts]
     biases = [part.bias.detach().numpy().astype(np.float64) for part in parts if part.bias is not None]

@@ -1,4 +1,4 @@
-"""Paint, cloth and artificial turf that reflect green light and much near-infrared, yet hold neither water nor chlorophyll.
+"""Paint, cloth and artificial turf: they reflect green and near-infrared light, but hold no water or chlorophyll.
 
 They differ from plants by a slow rise where leaves jump (700-740 nm), and no decline beyond 1,000 nm as in wet leaves.
 The spectra are drawn from shapes common to pigments (phthalocyanine and chromium oxide: a peak in the blue or the

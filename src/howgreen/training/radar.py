@@ -1,4 +1,4 @@
-"""Sentinel-1 simulation of a landscape: backscatter of seven covers, their texture, their variation over a season, and speckle.
+"""Sentinel-1 simulation of a landscape: backscatter of seven covers, texture, seasonal variation, and speckle.
 
 Values are gamma nought of C band at 30-46 degrees of incidence, in decibels; they contain no pixel of a real image. **The levels
 were written down from memory of these works, rounded, and could not be checked in them**: their public parts (titles, abstracts)
@@ -121,7 +121,7 @@ def composite(days: Floats) -> Floats:
 
 
 def patches(shape: tuple[int, ...], *, rng: np.random.Generator, every: int = PATCH_PX) -> npt.NDArray[np.int_]:
-    """Assign field numbers (y, x): each pixel gets that of the nearest of points scattered some ``every`` pixels apart."""
+    """Assign field numbers (y, x): each pixel gets that of the nearest point, some ``every`` pixels apart."""
     from scipy.spatial import cKDTree
 
     height, width = shape
@@ -137,7 +137,7 @@ def _pairs(deviation: float, count: int, rng: np.random.Generator) -> Array:
 
 
 def landscape(side: int, *, rng: np.random.Generator) -> Floats:
-    """Draw shares (cover, side, side) of fields, woods, water, villages and town quarters side by side, of any greenness."""
+    """Draw shares (cover, side, side) of fields, woods, water, villages and town quarters, of any greenness."""
     from scipy.ndimage import gaussian_filter
 
     patch = patches((side, side), rng=rng, every=int(rng.choice([12, 25, 60])))
@@ -190,7 +190,7 @@ _OF_SAMPLE = {
 
 
 def judging_cities(*, per_climate: int) -> list[Floats]:
-    """Make the shares of cities in six climates, drawn by rules that no training uses: see :mod:`howgreen.training.wide`."""
+    """Make the shares of cities in six climates, by rules that no training uses: see :mod:`howgreen.training.wide`."""
     from howgreen.training import wide
 
     return [

@@ -1,4 +1,4 @@
-"""The shipped radar models: shares of five covers from VV and VH, a pixel's surroundings and, with many acquisitions, their variation.
+"""The shipped radar models: shares of five covers from VV and VH, their surroundings and temporal variation.
 
 A pixel network over convolutional features: mean power in squares of 3 to 31 pixels (multi-looking, which averages out
 speckle), texture (the standard deviation of decibels in squares), the pixel itself, and the mean variation between
@@ -75,7 +75,7 @@ class Effort:
 
 
 def features(bands: Floats) -> Floats:
-    """Compute features (feature, y, x) of decibels (band, y, x), by the arithmetic of the graph; nothing is observed beyond the edges."""
+    """Compute features (feature, y, x) of decibels (band, y, x), as the graph does; unobserved beyond the edges."""
     seen = (np.abs(bands).sum(axis=0) > 0).astype(np.float32)[None]
     level, spread = bands[:2], bands[2:]
     power = np.exp(level * _LN) * seen
@@ -239,7 +239,7 @@ OPTICAL = ("mixture-4", "ndvi")
 
 
 def optical_factor(folder: Path) -> float:
-    """Compute the largest ratio, over the optical models, of their interval to that implied by errors in simulated cities."""
+    """Compute the largest ratio of an optical model's interval to that implied by errors in simulated cities."""
     from howgreen.landcover.model import load_model
 
     cards = [load_model(folder / f"{name}.onnx").card for name in OPTICAL]

@@ -1,4 +1,4 @@
-"""Bands that Landsat lacks, for pixels with field-measured cover: drawn from simulated pixels similar in the other bands.
+"""Bands that Landsat lacks, for pixels with field-measured cover: drawn from similar simulated pixels.
 
 Dry plants, soil and sparse leaves rise smoothly from the red to the near-infrared, so that six bands determine almost
 all of what lies between.
@@ -27,7 +27,9 @@ _OTHER = 0.02
 
 
 def with_red_edge(measured: Mixtures, simulated: Mixtures, *, rng: np.random.Generator) -> Mixtures:
-    """Convert Landsat's pixels to Sentinel-2's bands: missing ones follow the nearest simulated pixels, relative to red and near-infrared.
+    """Convert Landsat's pixels to Sentinel-2's bands: missing ones follow the nearest simulated pixels.
+
+    The relation to red and near-infrared is that of the neighbours.
 
     Parameters
     ----------

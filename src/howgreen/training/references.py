@@ -86,7 +86,7 @@ def field_pixels(data: Path, count: int, *, rng: np.random.Generator) -> Mixture
 
 
 def read_hydice(data: Path) -> Reference:
-    """Read green fractions of a Texan car park and its lawns; weak, because their truth is a vegetation index at 2 m."""
+    """Read green fractions of a Texan car park and its lawns; weak, as their truth is a vegetation index at 2 m."""
     table = pd.read_csv(existing(data, HYDICE_FILE))
     block = table["row"] // _PIXELS_OF_A_BLOCK * 100 + table["col"] // _PIXELS_OF_A_BLOCK
     return Reference(
@@ -166,7 +166,7 @@ def read_table(data: Path, name: str) -> Table:
 
 
 def read_materials_in_bands(data: Path, *, bands: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
-    """Read roofs, walls, paints, metals and cloth (n, band) missing from the library of full spectra, and each one's kind.
+    """Read roofs, walls, paints, metals and cloth (n, band) missing from the full spectra, and each one's kind.
 
     Karlsruhe (KLUM), Gulfport (MUUFL) and Pasadena. Gulfport's were measured only to 1,000 nm: their short-wave
     infrared is set to the near-infrared. Texas (HYDICE) is not used for training: a judging place is worth more than
@@ -194,7 +194,7 @@ def read_dirt(data: Path, *, bands: Sequence[str]) -> Array:
 
 
 def read_texas(data: Path) -> Reference:
-    """Read pure airborne spectra of a Texan car park, its roofs, lawns and trees, as labelled by the authors of the set."""
+    """Read pure airborne spectra of a Texan car park, its roofs, lawns and trees, as labelled by the authors."""
     table = pd.read_csv(existing(data, HYDICE_PURE_FILE))
     code = np.array([_TEXAN[label] for label in table["label"]])
     return Reference(reflectance=_bands(table), bands=SENTINEL2.band_names, green=GREEN[code].astype(float),

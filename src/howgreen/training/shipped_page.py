@@ -1,4 +1,4 @@
-"""``benchmark.md``: the shipped models on land that they were not trained on; nothing on the page is written by hand."""
+"""``benchmark.md``: the shipped models on land that they were not trained on; nothing is written by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Figures = Mapping[str, Any]
 
 
 def shipped_page(data: Path, *, out: Path, progress: Progress) -> Path:
-    """Judge every shipped model on all references and on cities of six climates; write ``out/benchmark.md`` and its pictures.
+    """Judge every shipped model on all references and six climates' cities; write ``out/benchmark.md`` and pictures.
 
     Raises
     ------

@@ -102,7 +102,10 @@ class _Lessons:
 
 
 def area_loss(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    """Compute :func:`howgreen.training.contest.descent.known_loss`, plus the squared error of each piece's mean green share."""
+    """Add the squared error of each piece's mean green share to the loss of known pixels.
+
+    The latter is :func:`howgreen.training.contest.descent.known_loss`.
+    """
     green = torch.tensor(GREEN)
     known = torch.isfinite(shares[:, 0])
     missed = torch.softmax(logits, dim=1)[:, green].sum(dim=1) - shares[:, green].nan_to_num().sum(dim=1)

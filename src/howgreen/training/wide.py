@@ -28,7 +28,7 @@ _NM = np.array([492, 560, 665, 704, 740, 783, 833, 865, 1614, 2202], np.float32)
 
 
 def _plant(infrared: float, pale: float, dry: float) -> tuple[float, ...]:
-    """Ten bands of a closed canopy: near-infrared level, paleness (0 dark green, 1 yellow) and dryness of its leaves (0-1)."""
+    """Ten bands of a closed canopy: near-infrared, paleness (0 dark green, 1 yellow), dryness of leaves (0-1)."""
     blue, red = 0.018 + 0.045 * pale, 0.018 + 0.10 * pale**1.5
     green, edge = 0.035 + 0.065 * pale, 0.05 + 0.13 * pale
     short = infrared * (0.34 + 0.62 * dry)

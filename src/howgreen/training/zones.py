@@ -33,7 +33,7 @@ def half_widths(
     cities: Sequence[Place],
     pixel_m: float = 10,
 ) -> dict[str, float]:
-    """Compute the scores of a card, :data:`howgreen.core.models.ZONE_SCORES_M2`: the 95 % quantile of zone errors relative to the city's, by size.
+    """Compute the scores of :data:`howgreen.core.models.ZONE_SCORES_M2`: the 95 % quantile of zone errors by size.
 
     A whole city's error is the place's part of an interval, and comes from real places; it is subtracted here.
 

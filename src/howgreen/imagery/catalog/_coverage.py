@@ -1,4 +1,4 @@
-"""The scenes that show a city, and the clear share of *it* in each: measured on masks, never taken from a scene's own figure."""
+"""The scenes that show a city, and the clear share of *it* in each: measured on masks, not taken from metadata."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class _Look:
 def measure_season(
     scenes: Sequence[Scene], *, city: City, searched: Period, progress: Progress | None = None
 ) -> tuple[Period, MeasuredSeason]:
-    """Measure monthly greenness from some scenes and find the greenest month with those adjacent that are nearly as green.
+    """Measure monthly greenness from some scenes; find the greenest month with those adjacent that are nearly as green.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def measure_season(
 
 
 def month_levels(planes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Compute the level of each month from its NDVI in each pixel, (month, pixel), NaN unseen; their mean is that of an average pixel.
+    """Compute monthly levels from the NDVI in each pixel, (month, pixel), NaN unseen; their mean is an average pixel's.
 
     A month that shows only the wood is not greener for it: pixel levels absorb the differences between places. Pixels
     seen in one month only carry no comparison and are left out, unless there are no others.
@@ -120,7 +120,10 @@ def month_levels(planes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def greenest(months: Sequence[date], levels: NDArray[np.float64]) -> tuple[date, ...]:
-    """Find the greenest month and those before and after it, without a gap, that are lower by at most NEAR_PEAK; empty for no months."""
+    """Find the greenest month and those adjacent without a gap that are lower by at most NEAR_PEAK.
+
+    There is none if there are no months.
+    """
     level = {month: value for month, value in zip(months, levels.tolist(), strict=True) if np.isfinite(value)}
     if not level:
         return ()

@@ -30,7 +30,7 @@ def asset_of(scene: Scene, band: str) -> Asset:
 
 
 def corner_of(acquisitions: Acquisitions, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
-    """Return row and column of the grid where the first image begins; the grid's own corner if the image is not aligned."""
+    """Return row and column of the grid where the first image begins; the grid's own corner if it is not aligned."""
     return tile_grid(asset_of(acquisitions[0][0], bands[0]), grid=grid) or (0, 0)
 
 

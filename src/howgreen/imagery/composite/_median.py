@@ -34,7 +34,7 @@ Bools = NDArray[np.bool_]
 
 
 def whole_shift(dtype: np.dtype[Any], *, scale: float, offset: float) -> int | None:
-    """Return the steps to add to a DN to make it a code, if that is all it takes (uint16 in steps of 1e-4); else None."""
+    """Return the steps that make a DN a code, if adding is all it takes (uint16 in steps of 1e-4); else None."""
     factor, shift = scale / STEP, offset / STEP
     whole = round(shift)
     simple = abs(factor - 1) < 1e-9 and abs(shift - whole) < 1e-6 and -32767 <= whole <= 0

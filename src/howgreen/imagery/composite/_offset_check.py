@@ -57,7 +57,7 @@ SAME_GROUND = 0.5
 
 
 def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
-    """Record how each scene's numbers were interpreted, as JSON values: scale, offset, mask, and the evidence of its pixels.
+    """Record how each scene's numbers were interpreted, as JSON values: scale, offset, mask, and its pixels' evidence.
 
     Raises
     ------
@@ -222,7 +222,10 @@ def _fitting(
 
 
 def _check_files(scene: Scene) -> None:
-    """Raise ContradictionError if a file in one of our stores has another scale or offset than its item: one of them was edited."""
+    """Raise ContradictionError if a file in one of our stores has another scale or offset than its item.
+
+    One of the two was edited then.
+    """
     entries = band_assets(scene.native, SENSORS[scene.sensor])
     for asset in scene.assets:
         said = stated(entries.get(asset.band, {}))
@@ -270,7 +273,7 @@ def _light(scene: Scene, look: Look) -> Look:
 
 
 def _darkness(light: Look) -> dict[str, float]:
-    """Measure the share of clear pixels below zero in some visible band, and the lowest 1st percentile of the visible bands."""
+    """Measure the share of clear pixels below zero in some visible band, and the lowest visible 1st percentile."""
     pixels = np.stack([values for band, values in light.items() if band in VISIBLE])
     return {
         "clear_pixels": pixels.shape[1],

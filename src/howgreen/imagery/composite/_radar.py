@@ -139,7 +139,7 @@ def _block(
 
 
 def variation(codes: Sequence[NDArray[np.int16]], covered: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Compute the standard deviation of codes (date) (y, x) over the dates that cover a pixel, in the same steps; NEVER_CLEAR under two."""
+    """Compute the standard deviation of codes (date) (y, x) over dates, in the same steps; NEVER_CLEAR under two."""
     count = covered.sum(axis=0, dtype=np.int64)
     total, squares = np.zeros_like(count), np.zeros_like(count)
     for plane, there in zip(codes, covered, strict=True):

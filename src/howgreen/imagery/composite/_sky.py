@@ -1,4 +1,4 @@
-"""Clouds detected in the pixels themselves, for all dates of a composite: in addition to the images' own masks, or instead of them."""
+"""Clouds detected in the pixels themselves, for all dates of a composite: beside the images' masks, or without them."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def read_stack(
     buffer: NDArray[np.uint16],
     sky: Sky,
 ) -> Stack:
-    """Read all dates of a block; its planes may lie in ``buffer`` (date, band, y, x), and ``sky`` has the clouds detected in the pixels."""
+    """Read all dates of a block, optionally into ``buffer`` (date, band, y, x); ``sky`` has the detected clouds."""
     resolution_m = abs(grid.affine.a)
     reader = Reader(
         grid=grid,

@@ -64,7 +64,7 @@ def _part(mask: Bools, axis: int, start: int, stop: int) -> Bools:
 
 
 def cloud_rims(flags: Flags, *, resolution_m: float) -> Bools:
-    """Find pixels (date, y, x) within the buffer of a cloud; ``flags`` has a margin of :func:`halo_px`, the result none."""
+    """Find the pixels (date, y, x) in clouds' buffers; ``flags`` has a margin of :func:`halo_px`, the result none."""
     margin = halo_px(resolution_m)
     core = np.s_[:, margin : flags.shape[1] - margin, margin : flags.shape[2] - margin]
     near = np.zeros(flags[core].shape, bool)

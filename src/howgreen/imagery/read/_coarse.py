@@ -36,7 +36,7 @@ THREADS = 8
 
 
 def together(scenes: Iterable[Scene]) -> Executor:
-    """Return an executor to read scenes concurrently: many threads for the web, for local files no more than may compute at once."""
+    """Return an executor to read scenes: many threads for the web, for local files no more than may compute at once."""
     far = any(is_web(asset.href) for scene in scenes for asset in scene.assets)
     return ThreadPoolExecutor(THREADS) if far else pool(threads(THREADS))
 
@@ -66,7 +66,7 @@ def read_coarse(
 def _warped(
     dataset: Any, index: int, frame: GeoBox, *, fill: float | None, own: float | None, resampling: Resampling
 ) -> NDArray[Any]:
-    """Warp a band to a frame: ``own`` is its nodata value, ``fill`` that of the result; with NaN the result is float32."""
+    """Warp a band to a frame: ``own`` is its nodata value, ``fill`` the result's; with NaN the result is float32."""
     with WarpedVRT(
         dataset,
         crs=str(frame.crs),
@@ -163,7 +163,7 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
 def _without_hidden(
     full: Image, image: Image, index: int, frame: GeoBox, *, nodata: float | None, fill: float | None, mean: bool
 ) -> Iterator[Any]:
-    """Open an in-memory copy of a band for a frame, ``fill`` where the external mask file hides pixels or there is no data.
+    """Open an in-memory copy of a band for a frame, ``fill`` where the external mask hides pixels or there is no data.
 
     GDAL's warper ignores external masks. Pixels much finer than the frame's are first averaged, or subsampled, by an
     integer factor, strip by strip, so that memory does not grow with the file.

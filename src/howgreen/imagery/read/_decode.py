@@ -111,7 +111,7 @@ class Tiles:
         return np.frombuffer(decoded, self.dtype).reshape(self.shape)
 
     def _place(self, tile: NDArray[Any], top: int, left: int, out: NDArray[Any]) -> None:
-        """Copy a tile's part of ``out``, where ``top``, ``left`` are the tile's first row and column in it (may be negative)."""
+        """Copy a tile's part of ``out``; ``top``, ``left`` are its first row and column in it (may be negative)."""
         bottom, right = min(top + tile.shape[0], out.shape[0]), min(left + tile.shape[1], out.shape[1])
         y, x = max(top, 0), max(left, 0)
         rows, inner = tile[y - top : bottom - top, : right - left], out[y:bottom, x:right]
@@ -124,7 +124,7 @@ class Tiles:
 
 
 def _floats(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Decode the rows of a float tile: first all their highest bytes, then the next, each differenced from the one before."""
+    """Decode the rows of a float tile: first all their highest bytes, then the next, each differenced."""
     height, width, size = packed.shape
     summed = np.add.accumulate(packed.reshape(height, -1), axis=-1, dtype=np.uint8)
     planes = summed.reshape(height, size, width).transpose(0, 2, 1)

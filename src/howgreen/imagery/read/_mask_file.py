@@ -45,7 +45,7 @@ class MaskFile:
     """
 
     def __init__(self, href: str, image: Any, remote: Remote | None) -> None:
-        """Remember where to look: ``image`` is the dataset of the image at ``href``, which fetches the bytes that it reads."""
+        """Remember where to look: ``image`` is the dataset of the image at ``href``, which fetches its own bytes."""
         self._href, self._image, self._remote = href, image, remote
         self._looked = False
         self._dataset: Any = None
@@ -110,7 +110,10 @@ class MaskFile:
             self._dataset.close()
 
     def _told(self, index: int) -> bool:
-        """Tell whether the image itself marks a band's empty pixels; a nodata value saves a request, but not a look at a folder."""
+        """Tell whether the image itself marks a band's empty pixels.
+
+        A nodata value saves a request, but not a look at a folder.
+        """
         image = self._image
         if self._remote is not None and image.nodatavals[index - 1] is not None:
             return True

@@ -147,7 +147,7 @@ def _turn(crs: str) -> float | None:
 
 
 def _near(x: NDArray[Any], *, city: float, file: float, turn: float) -> NDArray[np.float64]:
-    """Shift longitudes to a file's convention, which may be 0 to 360, or continue across the antimeridian, without jumps.
+    """Shift longitudes to a file's convention, which may be 0 to 360, or continue across the antimeridian.
 
     ``city`` and ``file`` are the central longitudes of both. Whole turns are added, so that values without a shift stay
     bit-identical.

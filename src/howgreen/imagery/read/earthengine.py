@@ -129,7 +129,7 @@ def translate_errors(url: str) -> Iterator[None]:
 
 
 class Pixels:
-    """One band of one Earth Engine image, with the parts of a rasterio dataset that reading needs: its own grid and windows.
+    """One band of one Earth Engine image, with the parts of a rasterio dataset that reading needs: grid and windows.
 
     Made by :func:`open_pixels`.
     """
@@ -172,7 +172,7 @@ class Pixels:
         return result
 
     def coarse(self, step: int) -> tuple[NDArray[Any], Affine]:
-        """Return all of it, with each ``step`` x ``step`` pixels as one (from Earth Engine's own pyramid), and its transform."""
+        """Return all of it, each ``step`` x ``step`` pixels as one (from Earth Engine's pyramid), and its transform."""
         height, width = -(-self.height // step), -(-self.width // step)
         transform = self.transform @ Affine.scale(step)
         return self._fetched(transform, height, width), transform

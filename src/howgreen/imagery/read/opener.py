@@ -111,7 +111,7 @@ class Image:
     """Layout of its tiles, if they can be decoded without GDAL."""
 
     def request(self, index: int, window: Window) -> list[Future[None]]:
-        """Start fetching what a window of a band needs; the futures complete when it has arrived. None for local files."""
+        """Start fetching what a window of a band needs; the futures complete on arrival. None for local files."""
         return self.remote.fetch(byte_ranges(self.dataset, index, window)) if self.remote else []
 
     hidden: float | None = None
@@ -127,7 +127,7 @@ class Image:
         return self.beside is not None and self.beside.hides(index)
 
     def nodata(self, index: int, stated: float | None) -> float | None:
-        """Return the value that hidden pixels of a band are read as, given the stated nodata value; that value if none are hidden."""
+        """Return the value that hidden pixels of a band are read as: the stated nodata value if none are hidden."""
         if stated is None and np.dtype(self.dataset.dtypes[index - 1]).kind != "f" and self.masks(index):
             return 0
         return stated

@@ -23,7 +23,7 @@ LIKE_AN_OFFSET = 0.8
 
 
 def detector_of(scenes: Sequence[Scene], *, few: bool = False) -> str | None:
-    """Name the detector that the bands common to all scenes allow; None if there is none, or clouds hide nothing (radar)."""
+    """Name the detector that the bands common to all scenes allow; None if there is none, or radar is among them."""
     if not scenes or any(SENSORS[scene.sensor].is_radar for scene in scenes):
         return None
     return clouds.detector_for(set.intersection(*(set(scene.bands) for scene in scenes)), few=few)

@@ -28,7 +28,7 @@ def frame_of(grid: GeoBox) -> GeoBox:
 
 
 def thumbnail(scene: Scene, frame: GeoBox) -> NDArray[np.uint8] | None:
-    """Draw one image (y, x, 3) in natural colours, else in false colours like infrared film; None if it has too few bands.
+    """Draw one image (y, x, 3) in natural colours, else in false colours like infrared film; None with too few bands.
 
     Grey without data. ImageError or NetworkError if a file cannot be read.
     """

@@ -1,1 +1,1 @@
-"""Training of the cloud detectors for images without a mask: simulated skies over simulated ground, and a small network."""
+"""Training of the cloud detectors for images without a mask: simulated skies and ground, and a small network."""

@@ -58,6 +58,6 @@ def train(sky: Sky, *, bands: Sequence[str], hidden: Sequence[int], epochs: int,
 
 
 def predict(layers: Layers, reflectance: Array, floor: Array) -> Array:
-    """Predict class probabilities (n, class) from reflectance (n, band) and its local minimum (n, floor), by the trainer's own arithmetic."""
+    """Predict class probabilities (n, class) from reflectance (n, band) and its local minimum (n, floor)."""
     features = network.logged(np.concatenate([reflectance, floor], axis=1))
     return network.passed(layers.weights, layers.biases, features)[0]

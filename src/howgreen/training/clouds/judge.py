@@ -1,4 +1,4 @@
-"""``python -m howgreen.training.clouds.judge --data ../shared/data``: the detectors on real images, compared with s2cloudless.
+"""Judge the detectors on real images beside s2cloudless: ``python -m howgreen.training.clouds.judge --data DATA``.
 
 Prints the tables of ``docs/clouds.md``, and draws each image beside its detections. No image here was used for training
 or tuning.

@@ -1,4 +1,4 @@
-"""Simulated skies over every surface: cloud of any depth, haze, cloud shadow, snow, and bright ground that is none of these.
+"""Simulated skies over every surface: cloud of any depth, haze, cloud shadow, snow, and bright ground without any.
 
 A cloud is a layer that scatters and hardly absorbs: it reflects ``x / (1 + x)`` of the incident light, with ``x = (1 -
 g) tau / (2 cos(sun))`` (two streams; Meador & Weaver 1980, J. Atmos. Sci. 37: 630); the transmitted light reaches the
@@ -118,7 +118,10 @@ def _vacuum(count: int) -> Air:
 
 
 def _ground(surface: mixtures.Surfaces, count: int, *, rng: np.random.Generator) -> Array:
-    """Reflectance (count, band) of ground without atmosphere: single pixels, and means of up to three, as at coarser resolution."""
+    """Reflectance (count, band) of ground without atmosphere: single pixels, and means of up to three.
+
+    The means stand for coarser resolution.
+    """
     weight = rng.dirichlet((0.35, 0.35, 0.35), count)
     shares = [mixtures.draw_shares(count, rng=rng) for _ in range(3)]
     parts = [mixtures.mix_of(surface, one, rng=rng, air=_vacuum(count)).reflectance for one in shares]
@@ -137,7 +140,7 @@ def _darkest(ground: Array, *, rng: np.random.Generator) -> Array:
 
 
 def _bright(surface: mixtures.Surfaces, ground: Array, *, rng: np.random.Generator) -> Array:
-    """Cover part of the ground with roofs, sand, stone or plastic that reflect a fifth to three quarters of the light."""
+    """Cover part of the ground with roofs, sand, stone or plastic that reflect a fifth to three quarters of light."""
     count, bands = ground.shape
     green = surface.bands.index("green")
     pool = np.concatenate([surface.members[mixtures.BUILT], surface.members[mixtures.BARE]])

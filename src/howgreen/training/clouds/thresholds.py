@@ -1,4 +1,4 @@
-"""``python -m howgreen.training.clouds.thresholds --data ../shared/data``: the thresholds on a cloud's probability and size.
+"""Choose thresholds on a cloud's probability and size: ``python -m howgreen.training.clouds.thresholds --data DATA``.
 
 Chosen without any real image, on two kinds of simulation that no detector learned from: towns of the sample city's
 builder with other seeds, under the sample city's skies (where clouds have a size and roofs stand side by side), and
@@ -137,7 +137,7 @@ def _pixels(data: Path) -> dict[str, tuple[npt.NDArray[np.float32], Bools, Bools
 
 
 def even_veils(skies: Sequence[Sky]) -> Iterator[tuple[str, float, list[float]]]:
-    """Add veils of uniform opacity to the mostly clear dates: the detector, the opacity, and each date's median veil over clear ground.
+    """Add uniform veils to the mostly clear dates: detector, opacity, and each date's median veil over clear ground.
 
     A veil is white and reflects WHITE of the light that it intercepts.
     """
@@ -170,7 +170,7 @@ def mean(found: Sequence[Choice]) -> Choice:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder with spectra/ and reference/.")
 def main(data: Path) -> None:
-    """Print what the thresholds cost in simulation, the cheapest first, and how many dates under even veils are told."""
+    """Print what the thresholds cost in simulation, the cheapest first, and how many even veils are detected."""
     skies = list(towns())
     by_key: dict[tuple[float, int, int], list[Choice]] = {}
     for _, choice in choices(skies, data):

@@ -143,7 +143,10 @@ def _watched(net: torch.nn.Module, where: torch.device, watch: Watch | None) -> 
 
 
 def figures(logits: torch.Tensor, shares: torch.Tensor) -> dict[str, float]:
-    """Compute, for (n, class, y, x) with known shares, ``watched_loss``, ``accuracy`` (green or not, at one half) and ``rmse`` of the fraction."""
+    """Compute ``watched_loss``, ``accuracy`` and ``rmse`` of (n, class, y, x) with known shares.
+
+    Accuracy is of green or not, at one half; the error is that of the fraction.
+    """
     green = torch.tensor(GREEN)
     said, so = torch.softmax(logits, dim=1)[:, green].sum(dim=1), shares[:, green].sum(dim=1)
     return {

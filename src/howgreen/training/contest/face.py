@@ -41,7 +41,7 @@ def contest_page(
     ask: Asked,
     progress: Progress,
 ) -> Path:
-    """Run a contest for each set of bands; write ``out/contest.md``, its pictures, and every algorithm's model to ``out/models``.
+    """Run a contest for each set of bands; write ``out/contest.md`` with pictures, and all models to ``out/models``.
 
     Raises
     ------

@@ -51,7 +51,7 @@ class Parts:
 
 
 def ratios(bands: int) -> Array:
-    """Make features (feature, band): each logged band, then log ratios of all pairs if there are few bands, else of neighbours."""
+    """Make features (feature, band): each logged band, and log ratios of all pairs of few bands, else of neighbours."""
     pairs = list(combinations(range(bands), 2)) if bands <= 6 else [(i, j) for i, j in combinations(range(bands), 2)
                                                                     if j - i == 1 or (i, j) in _TELLING]  # fmt: skip
     rows = [np.eye(bands)[j] - np.eye(bands)[i] for i, j in pairs]
@@ -123,7 +123,10 @@ def from_rows(parts: Parts, rows: str, classes: int) -> None:
 
 
 def softmax(parts: Parts, logits: str) -> None:
-    """Convert ``logits`` to ``probability``, written out: ONNX Runtime's own softmax moves the channel axis to the end and back, which takes longer."""
+    """Convert ``logits`` to ``probability``, written out.
+
+    ONNX Runtime's own softmax moves the channel axis to the end and back, which takes longer.
+    """
     parts.number("least", -LOGIT_LIMIT)
     parts.number("most", LOGIT_LIMIT)
     parts.add("Clip", [logits, "least", "most"], "tame")

@@ -72,7 +72,7 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]
 
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
-    """Return the predictions at the centres of uniform fields, wide enough that a network with context sees nothing else."""
+    """Return the predictions at the centres of uniform fields, wider than a network's context."""
     # For halos of 16 and 32 pixels, a multiple of the network's downsampling.
     halo = model.card.halo_px
     side = 2 * halo + halo // 4 if halo else model.card.tile_px
@@ -85,7 +85,7 @@ def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
 
 
 def pure_figures(found: Answer) -> dict[str, Any]:
-    """Compute figures of pure pixels, green or not at one half; and the confusion of the six classes if the model has them."""
+    """Compute figures of pure pixels, green or not at one half; and the confusion of six classes if available."""
     told, true = found.green >= 0.5, found.true_green >= 0.5
     both, only_told, only_true = (float((a & b).sum()) for a, b in ((told, true), (told, ~true), (~told, true)))
     n = float(len(true))
@@ -124,7 +124,7 @@ def fraction_figures(found: Answer) -> dict[str, Any]:
 
 
 def calibration_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
-    """Compute the expected calibration error: mean difference of prediction and truth over ten bins of the prediction."""
+    """Compute the expected calibration error: mean |prediction - truth| over ten bins of the prediction."""
     said, so = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
     place = np.minimum((said * BINS).astype(int), BINS - 1)
     count = np.bincount(place, minlength=BINS)

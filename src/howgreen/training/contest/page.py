@@ -188,7 +188,7 @@ def _winner(found: Mapping[str, Any]) -> str:
 
 
 def _gain(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:
-    """Mean difference in squared ratio error per city between two contestants, in square points, and half of its interval."""
+    """Mean difference in squared ratio error per city between two contestants, square points, and its half-width."""
     squares = [np.square([city["ratio_points"] for city in each["simulated"].values()]) for each in (one, other)]
     differences = squares[0] - squares[1]
     return float(differences.mean()), float(Z_95 * differences.std(ddof=1) / np.sqrt(len(differences)))

@@ -117,7 +117,7 @@ def _confusions(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
 
 
 def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
-    """Draw one row per algorithm: image, predicted and true green fraction, their difference, predicted and true cover."""
+    """Draw one row per algorithm: image, predicted and true green fraction, difference, predicted and true cover."""
     from matplotlib import pyplot as plt
 
     shown = _models(contest, place)

@@ -129,7 +129,7 @@ TABASCO_IMAGE, TABASCO_POLYGONS = "tabasco_l7/LE70220491999322_stack.tif", "taba
 
 
 def tabasco(data: Path) -> list[Place]:
-    """Read one Landsat place in a wet and in a dry season: clear, pure pixels, rows of a table. Not used for training."""
+    """Read one Landsat place in a wet and in a dry season: clear, pure pixels, rows of a table. Never trained on."""
     reference, label, season = references.read_tabasco(data)
     shares = np.eye(len(CLASSES))[[TABASCO[name] for name in label]]
     return [

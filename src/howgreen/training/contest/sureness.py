@@ -62,7 +62,7 @@ def _all(parts: Sequence[float]) -> float:
 
 
 def draw(contest: Mapping[str, Any], path: Path) -> bool:
-    """Draw predicted against actual errors, a line for each model and group; return whether there was anything to draw."""
+    """Draw predicted against actual errors, a line for each model and group; return whether there were any."""
     from matplotlib import pyplot as plt
 
     telling = {name: each["sureness"] for name, each in contest["contestants"].items() if each.get("sureness")}

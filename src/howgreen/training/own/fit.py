@@ -302,7 +302,7 @@ def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tu
 def mixed_only(
     pure: Floats, shares: Floats, *, count: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats, npt.NDArray[np.int_]]:
-    """Mix two or three pixels, classes equally often: (count, band), (count, class), and the first pixel of each mixture."""
+    """Mix two or three pixels, classes equally often: (count, band), (count, class), and each one's first pixel."""
     # Classes are equally frequent: the mixtures must not follow the amount of labelling.
     code = shares.argmax(axis=1)
     weight = 1 / np.bincount(code, minlength=shares.shape[1])[code]

@@ -99,7 +99,7 @@ def folds(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.int_] |
 
 
 def scores(of: HeldOut) -> dict[str, float]:
-    """Compute figures for the card: before any filter, counted in pixels and in groups, with chance and the shipped model for comparison."""
+    """Compute figures for the card: before any filter, by pixels and groups, beside chance and the shipped model."""
     figures = judge.pure_figures(of.found)
     green = GREEN[of.labels.code]
     figures["groups"] = len(np.unique(of.labels.groups()))
@@ -285,7 +285,7 @@ def _means(values: Floats, groups: npt.NDArray[np.int64]) -> npt.NDArray[np.floa
 
 
 def cover_of(green: Floats, probability: Floats) -> dict[str, float]:
-    """Share of a map by class (``green`` and ``other`` if a model has other classes), with ``mixed`` pixels separate."""
+    """Share of a map by class (``green`` and ``other`` for a model's other classes), ``mixed`` pixels separate."""
     mixed = (green > PURE) & (green < 1 - PURE)
     found = {"mixed": float(mixed.mean())}
     if probability.shape[1] == len(NAMES):

@@ -61,7 +61,7 @@ class Labels:
         )  # fmt: skip
 
     def groups(self) -> npt.NDArray[np.int64]:
-        """Return the number of each pixel's group, which is held out as a whole: a polygon, or all small shapes of one block.
+        """Return each pixel's group, held out as a whole: a polygon, or all small shapes of one block.
 
         Points of one field are no more independent than its pixels.
         """
@@ -93,7 +93,7 @@ FIELDS = ("rows", "columns", "code", "shape", "block", "image")
 def read_labels(
     path: Path, images: Sequence[Image], *, column: str = "class", classes: Mapping[str, str] | None = None
 ) -> Labels:
-    """Read the pixels with their centre in a polygon, and those under points. Ground with two different classes is left out.
+    """Read the pixels with their centre in a polygon, and those under points. Ground of two classes is left out.
 
     A raster of classes (GeoTIFF) labels the pixels that are filled by one class.
 
@@ -197,7 +197,7 @@ def _of_raster(path: Path, images: Sequence[Image], classes: Mapping[str, str]) 
 def _meanings(
     path: Path, values: npt.NDArray[Any], nodata: float | None, classes: Mapping[str, str]
 ) -> dict[float, int]:
-    """Return the code of each number in a raster; a number without a class in ``classes`` is an error, unless it is no data."""
+    """Return the code of each number in a raster; one without a class is an error, unless it is no data."""
     there = [number for number in np.unique(values).tolist() if np.isfinite(number) and number != nodata]
     if len(there) > _MOST_CLASSES:
         raise LabelError(
@@ -353,7 +353,7 @@ def check(labels: Labels, images: Sequence[Image], *, source: str) -> None:
 
 
 def _check_order(labels: Labels, image: Image) -> None:
-    """Check the band order: plants reflect more near-infrared than red, and other ground is not greener in the infrared."""
+    """Check the band order: plants reflect more near-infrared than red, and more so than other ground."""
     index = image.ndvi[labels.rows, labels.columns]
     green = GREEN[labels.code]
     plants, others = float(np.median(index[green])), float(np.median(index[~green]))

@@ -1,4 +1,4 @@
-"""The page of a user's own model: its accuracy, where it is wrong, and its training data; one file, pictures embedded."""
+"""The page of a user's own model: its accuracy, where it is wrong, its training data; one file with pictures."""
 
 from __future__ import annotations
 

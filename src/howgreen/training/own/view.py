@@ -68,7 +68,7 @@ def view_of(model: Model, image: Image, labels: Labels) -> View:
 
 
 def photo(reflectance: Floats, bands: tuple[str, ...]) -> Floats:
-    """Make a display image (y, x, 3): red, green, blue, or near-infrared, red, green without blue; white where unseen."""
+    """Make a display image (y, x, 3): red, green, blue, else near-infrared, red, green; white where unseen."""
     names = ("red", "green", "blue") if "blue" in bands else ("nir", "red", "green")
     layers = reflectance[[bands.index(name) for name in names]]
     seen = np.isfinite(layers).all(axis=0)

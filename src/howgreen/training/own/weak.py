@@ -90,7 +90,7 @@ def _lift(shapes: list[object], image: Image) -> float:
 
 
 def agreeing(ndvi: npt.NDArray[np.floating], code: npt.NDArray[np.int_]) -> npt.NDArray[np.bool_]:
-    """Find pixels that look like vegetation and like most of their class: within 2.5 robust deviations of its median NDVI."""
+    """Find pixels that look like vegetation and like their class: within 2.5 robust deviations of its median NDVI."""
     keep = np.asarray(ndvi >= _LEAST_NDVI)
     for number in np.unique(code):
         ours = code == number
