@@ -100,6 +100,14 @@ def test_long_lists_are_cut_and_say_so():
     assert truncate_list(["a", "b"], most=2) == "a, b"
 
 
+def test_a_part_of_a_long_name_brings_it_to_mind():
+    known = ["Tlaxcala de Xicohténcatl", "Opole", "San José de las Lajas"]
+    assert closest("tlaxcala", known) == ["Tlaxcala de Xicohténcatl"]
+    assert closest("San José", known) == ["San José de las Lajas"]
+    assert closest("de", known) == []
+    assert closest("laxcal", known) == []
+
+
 @pytest.mark.parametrize(
     ("text", "quoted"), [("C:\\Users\\me", "'C:\\Users\\me'"), ("it's", '"it\'s"'), ("a\x1b[2J\nb", "'a [2J b'")]
 )

@@ -72,13 +72,20 @@ def is_called(label: str, query: str) -> bool:
     return not variants(query).isdisjoint(spellings(label))
 
 
+_SHORTEST_PART = 4
+"""Letters of a part of a name from which on it is no article."""
+
+
 def closest(query: str, known: Iterable[str]) -> list[str]:
     """Find up to three known names similar to the query, best first."""
     by_spelling: dict[str, str] = {}
     for name in known:
         for spelling in sorted(spellings(name)):
             by_spelling.setdefault(spelling, name)
-    near = difflib.get_close_matches(normalise(query), list(by_spelling), n=6, cutoff=0.65)
+    asked = normalise(query)
+    near = difflib.get_close_matches(asked, list(by_spelling), n=6, cutoff=0.65)
+    if len(asked) >= _SHORTEST_PART:  # a part of a long name in whole words: Tlaxcala of Tlaxcala de Xicohténcatl
+        near += [spelling for spelling in by_spelling if f" {asked} " in f" {spelling} "]
     return list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
 
 
