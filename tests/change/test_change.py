@@ -242,3 +242,21 @@ def test_codes_count_from_least_to_most_changed(pair: tuple[Answer, Answer]):
     assert [one.code for one in found.classes] == [1, 2, 3]
     means = [apart[found.codes == code].mean() for code in (1, 2, 3)]
     assert all(one <= other + 0.05 for one, other in pairwise(means))
+
+
+@pytest.mark.parametrize(
+    ("shift", "told"), [((0, 0), ""), ((0, 1), ""), ((0, 2), "2 pixels away"), ((3, -4), "5 pixels away")]
+)
+def test_a_second_image_that_lies_elsewhere_is_told(ground, pair, shift, told):
+    """Three pixels made 34 ha of Bolzano's green lost and 30 ha gained, without a word."""
+    before, _ = pair
+    after = answer(np.roll(ground, shift, (0, 1)), np.random.default_rng(3), gain=1.15, offset=0.02)
+    found = [(one.code, one.text) for one in change.misplaced(before, after)]
+    assert [code for code, _ in found] == ["change-misplaced"] * bool(told)
+    assert told in "".join(text for _, text in found)
+
+
+def test_images_without_a_band_in_common_cannot_be_told_to_lie_apart(pair):
+    before, after = pair
+    renamed = after.composite.data.assign_coords(band=["a", "b", "c"])
+    assert list(change.misplaced(before, replace(after, composite=replace(after.composite, data=renamed)))) == []

@@ -233,6 +233,21 @@ def test_an_image_that_shows_nothing_of_its_place_is_told(tif, root, recwarn):
     assert "check the image's CRS" in told
 
 
+@pytest.mark.parametrize("other", ["day", "name", "pixels"])
+def test_an_image_that_is_there_under_another_day_or_name_is_told(tif, root, recwarn, other):
+    """Of one image under two days, nothing ever changes: "green lost 0 ha", without a word."""
+    data = np.stack([np.rint(one * 1e4) for one in _town().values()]).astype("uint16")
+    for n, day in enumerate((DAY, DAY.replace(year=2024) if other == "day" else DAY)):
+        data[0, 0, 0] += n * (other == "pixels")
+        name = "a.tif" if other == "day" else f"{n}.tif"
+        file = tif(name, data=data, names=("red", "green", "blue", "nir"), nodata=0)
+        for _ in range(2):  # added once more, it is left alone
+            store.add([file], root=root, city="Bolzano", options=store.Options(date=day))
+    told = [str(one.message) for one in recwarn if "holds the same pixels as" in str(one.message)]
+    assert len(told) == (other != "pixels")
+    assert sum(one.code == "image-twice" for scene in store.scenes(root) for one in scene.warnings) == len(told)
+
+
 def test_pixels_with_two_parts_are_refused(tif, root):
     data = np.stack(list(_town().values())).astype("complex64")
     with pytest.raises(ImageError, match="complex64"):

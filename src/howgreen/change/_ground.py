@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from howgreen.core.errors import PlanError
 from howgreen.core.geometry import project
 from howgreen.core.grid import inside
+from howgreen.core.registration import Lattice, apart
 from howgreen.core.types import City, Composite, LandCover
+from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,6 +23,8 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 ROWS = 512
 """Rows of a slab."""
+LOOKED_AT = ("red", "green", "nir", "nir08")
+"""Bands by which two images are compared for a shift: the first that both have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,25 @@ def reflectance(answer: Answer, bands: tuple[str, ...], rows: slice) -> Floats:
     """Return (band, y, x) reflectance of some rows; NaN where never clear."""
     data = answer.composite.data["reflectance"].sel(band=list(bands)).transpose("band", "y", "x")
     return np.asarray(data.isel(y=rows).values, np.float32)
+
+
+def misplaced(before: Answer, after: Answer) -> Iterator[Caution]:
+    """Warn if the second image shows the ground elsewhere than the first: a shift of both looks like change along all edges."""
+    band = next((one for one in LOOKED_AT if one in before.composite.bands and one in after.composite.bands), None)
+    if band is None or before.landcover.grid != after.landcover.grid:
+        return
+    lattice = Lattice(before.landcover.grid)
+    patches = {}
+    for name, one in (("before", before), ("after", after)):
+        light = reflectance(one, (band,), slice(None))[0]
+        if (cut := lattice.patches(light, np.isfinite(light), lattice.grid)) is not None:
+            patches[name] = cut
+    if (found := apart(patches)) is not None:
+        yield Caution(
+            "change-misplaced",
+            f"the second image shows the ground {np.hypot(*found[1]):.0f} pixels away from where the first shows it: along all edges of green, "
+            "that counts as lost or gained; put the images in the same place, or use others",
+        )
 
 
 def uncertainty(answer: Answer, rows: slice) -> Floats | None:

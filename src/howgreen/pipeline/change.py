@@ -130,7 +130,7 @@ def find(before: CityResult, after: CityResult, options: ChangeOptions) -> Chang
         found = stage.clusters(one, other, before.plan.city, number=options.clusters)
     else:
         found = stage.measured(one, other, before.plan.city, mapping_unit_m2=options.mapping_unit_m2)
-    return replace(found, warnings=(*_doubts(before, after), *found.warnings))
+    return replace(found, warnings=(*_doubts(before, after), *stage.misplaced(one, other), *found.warnings))
 
 
 def _doubts(before: CityResult, after: CityResult) -> Iterator[Caution]:

@@ -79,6 +79,8 @@ TEMPLATES = (
     "%(share)s %% of its bare ground reflects more blue than red light: red and blue are exchanged (--bands), or the air's own light was not taken out (Level-1C, top of atmosphere)",
     "%(share)s %% of its plants reflect more of band %(band)s than of %(other)s: the two are exchanged, or the bands are in another order (--bands)",
     "%(share)s %% of its plants reflect more blue than green light: blue and green are exchanged (--bands), or the air's own light was not taken out (Level-1C, top of atmosphere)",
+    "the second image shows the ground %(n)s pixels away from where the first shows it: along all edges of green, that counts as lost or gained; put the images in the same place, or use others",
+    "it holds the same pixels as %(id)s: one of the two days is wrong, or it is there twice; keep one of them",
     "on its brightest ground green light is %(decimal)s times the mean of blue and red (elsewhere %(decimal_low)s to %(decimal_high)s): one of the three has another scale than it is said to have, or --bands has another order",
     "on its brightest ground band %(band)s reflects %(decimal)s times what the visible bands do (elsewhere %(decimal_low)s to %(decimal_high)s): it has another scale than it is said to have, or --bands has another order",
     "band %(band)s shows the ground %(n)s pixels away from where the others show it: it is of another image, or was put in place wrongly",

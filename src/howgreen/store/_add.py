@@ -23,7 +23,7 @@ from howgreen.store.read import as_stored, place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from odc.geo.geobox import GeoBox
 
@@ -304,12 +304,27 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
             *plausible.check(source, pixels.samples, pixels.parts),
             *plausible.elsewhere(source, pixels.samples, pixels.patches),
             *plausible.punched(source, pixels.holes),
+            *_twice(root, source, pixels.checksums),
         )
         doubts.extend(found)
         return found
 
     store_scene(root, header, sources.layers(source, borders), check=check, progress=progress)
     warn(*(Caution(one.code, f"{source.name}: {one.text}") for one in doubts))
+
+
+def _twice(root: Path, source: Source, checksums: Mapping[str, str]) -> tuple[Caution, ...]:
+    """Warn if the store has an image of the same pixels under another day or name: nothing changes between the two."""
+    folder = root.absolute() / source.sensor.collection
+    bands = [band for band in checksums if band != source.sensor.mask]
+    for file in layout.item_files(root.absolute()) if root.is_dir() else ():
+        if file.parent.parent != folder or file.stem == source.id:
+            continue
+        entries = layout.read_json(file).get("assets") or {}
+        if all((entries.get(band) or {}).get("file:checksum") == checksums[band] for band in bands):
+            text = f"it holds the same pixels as {file.stem}: one of the two days is wrong, or it is there twice; keep one of them"
+            return (Caution("image-twice", text),)
+    return ()
 
 
 def _origin(source: Source, digest: str) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class Pixels:
     """Small patches of each reflective band, (n, y, x), at the same positions; NaN without data."""
     holes: Mapping[str, float]
     """Share of each band marked as no data that seems to be ground; only bands with any."""
+    checksums: Mapping[str, str]
+    """Of each stored file, by band, as items write them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +172,10 @@ def _build(
     if progress:
         progress("store", len(layers), len(layers))
     if check:
-        pixels = Pixels(samples=seen.samples | seen.codes, parts=seen.parts, patches=seen.patches, holes=seen.holes)
+        pixels = Pixels(
+            samples=seen.samples | seen.codes, parts=seen.parts, patches=seen.patches, holes=seen.holes,
+            checksums={band: str(one["file:checksum"]) for band, one in assets.items()},
+        )  # fmt: skip
         header = replace(header, warnings=(*header.warnings, *check(pixels)))
     return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
 
