@@ -142,6 +142,7 @@ def test_a_name_is_typed_measured_and_answered(open_tab, address, size):
     tab.press("#query", "Enter")
     tab.wait_for_selector("button.go:enabled")
     assert abs(km2(tab) - 60) < 0.2
+    assert tab.evaluate("document.activeElement.id") == "panel", "keys go on where the screen begins"
     assert serious(tab) == []
     shot(tab, f"{name}-2-limits")
     tab.click("button.go")
@@ -419,7 +420,8 @@ def test_dark_and_on_paper(open_tab, address, sampleton):
 def test_a_visitor_of_one_server_is_answered_by_the_worker_of_another(open_tab, postgres, tmp_path):
     """Two servers on one PostgreSQL: one has the pages, the other works; who works is stopped in the middle."""
     (tmp_path / "work").mkdir()
-    shared = ["--demo", "--database", postgres, "--data", str(tmp_path / "data")]
+    database = f"{postgres.removesuffix('postgres')}template1"  # no other server's worker is there
+    shared = ["--demo", "--database", database, "--data", str(tmp_path / "data")]
     with serving(tmp_path, *shared, "--workers", "0") as address:
         found = told(f"{address}/places?q=sampleton")["places"][0]["id"]
         tab = open_tab(address, f"#p={found}")

@@ -56,6 +56,8 @@ STAGES: Mapping[str, tuple[str, float, float]] = {
 _ON_CLUSTER = "reading images and mapping green, on a cluster"
 _NO_ROOM = "the report cannot be written: this server's disk is full or refuses; whoever runs it has to free some space"
 _OPTION = re.compile(r"--([a-z])")
+_ADVICE = re.compile(r"[;:,]? (?:add|give|use|run|make|try|see)\b[^;:.]*\bhowgreen [a-z]+ [a-z]+[^;:.]*$")
+"""What whoever runs the server could type, at the end of an error."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -352,7 +354,9 @@ def for_visitors(text: str, settings: Settings) -> str:
         reverse=True,
     )
     flat: str = without_paths(one_line(text), [root for root in roots if len(root) > 1])
-    return _OPTION.sub(r"\1", flat.replace("`", ""))[:500]
+    for store in settings.stores:
+        flat = flat.replace(f"the store {store.name}", "this server's store")
+    return _ADVICE.sub("", _OPTION.sub(r"\1", flat.replace("`", "")))[:500]
 
 
 if __name__ == "__main__":

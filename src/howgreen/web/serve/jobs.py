@@ -335,8 +335,12 @@ class Jobs:
         """Tell waiting jobs whether any worker is alive."""
         alive = select(workers.c.id).where(workers.c.beat > now() - timedelta(seconds=LEASE_S))
         with reading(self._engine) as connection:
-            said, instead = (UNATTENDED, WAITS) if connection.execute(alive).first() else (WAITS, UNATTENDED)
-            wrong = select(table.c.id).where(table.c.status == Status.accepted, table.c.message == said)
+            attended = connection.execute(alive).first() is not None
+            instead = WAITS if attended else UNATTENDED
+            # What became of a job that was lost stands for a while, before that nobody goes on with it.
+            old = (table.c.message != UNATTENDED) & (table.c.updated < now() - timedelta(seconds=LEASE_S))
+            said = table.c.message == UNATTENDED if attended else (table.c.message == WAITS) | old
+            wrong = select(table.c.id).where(table.c.status == Status.accepted, said)
             if connection.execute(wrong).first() is None:
                 return
         with self._writing() as connection:

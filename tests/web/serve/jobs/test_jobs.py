@@ -320,6 +320,17 @@ def test_jobs_that_nobody_works_on_are_told_so(jobs: Jobs):
     assert jobs.job(job.id).message == UNATTENDED
 
 
+def test_a_job_that_was_given_back_is_told_so_too_once_its_own_story_was(jobs: Jobs, monkeypatch: pytest.MonkeyPatch):
+    jobs.submit(asked(), client="c")
+    job = jobs.claim("w")
+    jobs.give_back(job, "the server was stopped")
+    jobs.recover()
+    assert jobs.job(job.id).message == "the server was stopped"
+    monkeypatch.setattr(module, "now", lambda: now() + timedelta(seconds=LEASE_S + 1))
+    jobs.recover()
+    assert jobs.job(job.id).message == UNATTENDED
+
+
 def test_what_is_finished_must_be_there(jobs: Jobs, settings: Settings):
     jobs.submit(asked(), client="c")
     claimed = jobs.claim("w")

@@ -452,3 +452,12 @@ def test_visitors_see_no_folder_and_no_option():
     assert "/etc" not in text
     assert "--" not in text
     assert "\x1b" not in text
+
+
+def test_visitors_are_not_told_what_to_type_nor_how_a_store_is_called(tmp_path: Path):
+    settings = Settings(data=tmp_path / "data", stores=(tmp_path / "shelf-of-ann",))
+    said = "Ocean: no image shows it, and none of any date in the store shelf-of-ann does; add images with `howgreen store add`"
+    told = "Ocean: no image shows it, and none of any date in this server's store does"
+    assert for_visitors(said, settings) == told
+    kept = "Town: no image shows it; the store has 2 of Landsat. Try period 2024-05-11/2024-09-13"
+    assert for_visitors(kept, settings) == kept

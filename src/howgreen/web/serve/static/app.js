@@ -25,6 +25,7 @@ function fresh(screen) {
   const body = h("div", { class: `screen ${screen}` });
   put(panel, bar(), mapless && h("p", { class: "problem", role: "alert" }, mapless), body);
   panel.scrollTop = 0;
+  if (document.activeElement === document.body) panel.focus({ preventScroll: true });  // what had the focus is gone
   document.body.dataset.screen = screen;
   return body;
 }
