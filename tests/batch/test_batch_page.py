@@ -12,10 +12,10 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
-from shapely import box
+from shapely import Point, box
 
 from howgreen import batch
-from howgreen.batch._page import page, ranking_of, spoken
+from howgreen.batch._page import _labels, page, ranking_of, spoken
 from howgreen.report import ENGLISH, LANGUAGES, Language, catalogue
 from messages import of_ranking as messages
 
@@ -291,3 +291,18 @@ def test_qgis_opens_it(written, name, tmp_path):
         [QGIS_PYTHON, "-c", OPEN, str(written / name)], env=env, capture_output=True, timeout=60, text=True, check=False
     )
     assert done.stdout.split()[:3] == ["21", "EPSG:4326", "True"], done.stderr
+
+
+def test_on_the_map_a_name_stands_in_its_own_place_or_nowhere():
+    """Neighbours were called by each other's names: each stood to the right of its own place, on the next."""
+    row = {
+        name: batch.Row(key=name.lower(), name=name) for name in ("Westham", "Eastham", "Tinytown-by-the-sea", "Far")
+    }
+    places = [box(0, 0, 300, 300), box(300, 0, 600, 300), box(600, 0, 640, 300), box(700, 500, 702, 502)]
+    labels = _labels(list(zip(row.values(), places, strict=True)), lambda x, y: (x, y))
+    assert [one["name"] for one in labels] == ["Westham", "Eastham", "Far"], "a name that does not fit is left out"
+    for one, shape in zip(labels[:2], places, strict=False):
+        assert one["side"] == "middle"
+        assert shape.buffer(-26 * 0.3 * len(one["name"])).contains(Point(one["x"], 150))
+    assert labels[2]["side"] == "end"
+    assert labels[2]["x"] < 700

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from howgreen import report
 from howgreen.batch._cities import folder_of
 from howgreen.batch._ranking import Change, Ranked, Row, apart, by_year, changes, ranked, told
@@ -393,25 +395,36 @@ def _map(order: Sequence[Ranked], language: Language) -> dict[str, Any] | None:
 def _labels(
     shapes: Sequence[tuple[Row, Any]], xy: Callable[[float, float], tuple[float, float]]
 ) -> list[dict[str, Any]]:
-    """Place labels beside the places, on the side with more room, without overlaps."""
+    """Place each name in its place, if that holds it; else beside it, on the side with more room.
+
+    A name that would lie on another name, or beside its place on another place, is left out: neighbours would be taken for each other.
+    """
+    import shapely
+    from shapely.ops import polylabel
+
+    drawn = []
+    for _, shape in shapes:
+        moved = shapely.transform(shape, lambda at: np.array([xy(*one) for one in at]))
+        whole = shapely.buffer(moved, 0)  # rounded coordinates may cross
+        drawn.append(whole if whole.area > _LEAST_PX**2 else moved.centroid.buffer(_LEAST_PX))
     labels: list[dict[str, Any]] = []
-    taken: list[tuple[float, float, float]] = []
-    for row, shape in shapes:
-        west, south, east, north = shape.bounds
-        (left, y), (right, _) = xy(west, (south + north) / 2), xy(east, (south + north) / 2)
-        to_left, length = (left + right) / 2 > _WIDE / 2, 0.6 * _LETTER_PX * len(row.name)
-        x = left - _LETTER_PX / 2 if to_left else right + _LETTER_PX / 2
-        start, end = (x - length, x) if to_left else (x, x + length)
-        if all(abs(y - other) > _LETTER_PX or start > until or end < since for other, since, until in taken):
-            taken.append((y, start, end))
-            labels.append(
-                {
-                    "name": row.name,
-                    "x": round(x, 1),
-                    "y": round(y + _LETTER_PX / 3, 1),
-                    "side": "end" if to_left else "start",
-                }
-            )
+    taken: list[Any] = []
+    for (row, _), shape in zip(shapes, drawn, strict=True):
+        half, tall = 0.3 * _LETTER_PX * len(row.name), _LETTER_PX / 2
+        middle = polylabel(max(_parts(shape), key=lambda part: part.area), tolerance=2)
+        left, _, right, _ = shape.bounds
+        to_left = (left + right) / 2 > _WIDE / 2
+        beside = left - tall if to_left else right + tall
+        box = shapely.box(middle.x - half, middle.y - tall, middle.x + half, middle.y + tall)
+        x, side, others = middle.x, "middle", taken
+        if not shape.contains(box):
+            x, side = beside, "end" if to_left else "start"
+            edge = beside - 2 * half if to_left else beside + 2 * half
+            box = shapely.box(min(beside, edge), middle.y - tall, max(beside, edge), middle.y + tall)
+            others = [*taken, *(other for other in drawn if other is not shape)]
+        if not any(box.intersects(other) for other in others):
+            taken.append(box)
+            labels.append({"name": row.name, "x": round(x, 1), "y": round(middle.y + _LETTER_PX / 3, 1), "side": side})
     return labels
 
 
