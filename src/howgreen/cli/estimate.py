@@ -392,7 +392,7 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
 
 
 def _kappa(found: Agreement) -> str:
-    """Say how two readers agree; where both see one kind alone, chance explains all, and kappa is none."""
+    """Format the agreement of two readers; if both see a single kind, chance explains everything and kappa is undefined."""
     if found.kappa != found.kappa:
         return "all of one kind to both: kappa cannot be told"
     return f"kappa {found.kappa:.2f} ({found.kappa_low:.2f}-{found.kappa_high:.2f})"

@@ -64,7 +64,7 @@ def judge_command(
         path=file, column=column, classes=parse_classes(meanings) if meanings else None, share_column=share_column,
         probability=probability,
     )  # fmt: skip
-    judging.read(labels)  # what is wrong with them is told before the work
+    judging.read(labels)  # report their faults before any work
     folder = Path(asked["query"] or "")
     if asked["query"] and judging.is_report(folder):
         mapped = judging.map_of_report(folder)

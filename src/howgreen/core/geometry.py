@@ -24,7 +24,7 @@ Area = Polygon | MultiPolygon
 DENSIFY_DEG = 0.005
 """Longest piece of an edge, in degrees, projected as a straight line: within 2 cm of the true edge."""
 MOST_CROSSINGS = 10_000
-"""Of an outline with itself: more take minutes to repair, and what they enclose is nobody's meaning."""
+"""Most self-crossings of an outline: more take minutes to repair, and enclose nothing meaningful."""
 _SAMPLED_EDGES = 500
 _FEW_EDGES = 300
 _GEOD = pyproj.Geod(ellps="WGS84")
@@ -177,14 +177,14 @@ def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
 
 
 def check_crossings(geom: BaseGeometry, *, what: str = "an outline") -> None:
-    """Refuse a shape whose edges cross each other at :data:`MOST_CROSSINGS` places or more, by a sample of its edges.
+    """Refuse a shape whose edges cross at :data:`MOST_CROSSINGS` points or more, judged by a sample of its edges.
 
-    Its repair would take time and memory by the square of its edges: a minute for 2,000 that all cross.
+    Repair would take time and memory quadratic in its edges: a minute for 2,000 that all cross.
 
     Raises
     ------
     AreaError
-        It does.
+        It crosses itself that often.
     """
     lines = shapely.get_rings(shapely.get_parts(shapely.force_2d(geom)))
     points, ring = shapely.get_coordinates(lines, return_index=True)

@@ -1,7 +1,7 @@
-"""Types that msgspec reads, made known to it before it is asked in earnest.
+"""Types decoded by msgspec, registered before several threads use them.
 
-msgspec works out a type where it first meets it, and keeps what it has so far before it has all: a second thread that meets the type in
-that moment reads what is not there, and the process is gone without a word (0.22; 3 of 8 tries). So every type is met once, by one thread.
+msgspec analyses a type at its first use, and stores the incomplete result meanwhile: a second thread that uses the type at that
+moment reads invalid data and the process dies silently (0.22; 3 of 8 tries). So every type is first used by a single thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _KNOWN: set[object] = set()
 
 
 def known(kind: type[T]) -> type[T]:
-    """Return a type that :func:`msgspec.json.decode` and :func:`msgspec.convert` may be asked for by any thread."""
+    """Return a type that any thread may pass to :func:`msgspec.json.decode` and :func:`msgspec.convert`."""
     with _LOCK:
         if kind not in _KNOWN:
             msgspec.json.Decoder(kind)

@@ -80,7 +80,7 @@ LEAF_ORDER = (
     ("swir22", "swir16"),
     ("swir16", "nir"),
 )
-"""Pairs of bands of which dense plants reflect less in the first than in the second."""
+"""Pairs of bands of which dense plants reflect less in the first."""
 MOST_OUT_OF_ORDER = 0.75
 """Share of dense plants that may reflect more in the first band of a pair. Red and green: in eight real images of surface reflectance at
 most 0.34 (0.60 in 1,000 windows), swapped at least 0.91, except for one of dry plants. Blue and green: at most 0.05; swapped, or at the top
@@ -289,7 +289,7 @@ def leaves_out_of_order(light: Light) -> tuple[str, str, float] | None:
     Parameters
     ----------
     light
-        Reflectance by band, (pixel,); bands of as many pixels as the near-infrared has are asked.
+        Reflectance by band, (pixel,); only bands with as many pixels as the near-infrared are tested.
 
     Returns
     -------
@@ -412,7 +412,7 @@ def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding
     for band, step in found.items():
         if band in whole:
             continue
-        # Find the spacing of the distinct numbers, if there are gaps between them; None if not, or if undetermined.
+        # Some writers keep fewer digits of brighter values: then every second number is missing, in some bands only.
         halved = any(abs(step / (times * one) - 1) <= STEP_TOLERANCE for one in usual for times in (2, 4))
         if not natural(step) and not halved:
             text = f"band {band}: its reflectance comes in steps of {step:.4g}, not of 0.0001: it was multiplied"

@@ -40,7 +40,7 @@ _TYPE = re.compile(rb'"type"\s*:\s*"(FeatureCollection|Feature|' + _GEOMETRIES.e
 _TOPOLOGY = re.compile(rb'"type"\s*:\s*"Topology"')
 _ESRI = re.compile(rb'"geometryType"\s*:\s*"esriGeometry|"rings"\s*:\s*\[')
 _COMPUTED = re.compile(r"\bgenerated\s+always\b|\bas\s*\(|^\s*create\s+virtual\b", re.IGNORECASE)
-"""In the definition of a table: a column that is computed whenever it is read."""
+"""Matches a generated column, computed on every read, in a table's definition."""
 _XML_ROOT = re.compile(rb"^(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*<(?:[\w.-]+:)?([\w.-]+)", re.DOTALL)
 _MAGIC = (
     (b"SQLite format 3\0", "GeoPackage"),

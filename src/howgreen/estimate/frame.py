@@ -35,7 +35,7 @@ class ChangeFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Days of the images, for people."""
     after: str
     small_m2: dict[str, float] = {}
-    """Mapped loss or gain of too few pixels for a stratum, which lies in the stratum beside change."""
+    """Mapped loss or gain with too few pixels for a stratum, which joins the stratum beside change."""
 
 
 @dataclass(frozen=True, kw_only=True)

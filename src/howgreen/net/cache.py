@@ -43,7 +43,7 @@ class CachedResponse:
     def is_fresh(self, *, empty: bool) -> bool:
         """Tell whether no new request is needed; an empty response (``empty``) ages faster.
 
-        One of tomorrow was cached while the clock was wrong, which says nothing of its age.
+        A response dated in the future was cached while the clock was wrong, so its age is unknown.
         """
         return -_DAY_S < time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
 

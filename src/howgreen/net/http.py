@@ -154,7 +154,7 @@ def is_private(url: str) -> bool:
     except ValueError:
         return False
     if host and not set(host) & set(".:") and not host.isdecimal() and not host.startswith("0x"):
-        return True  # a name without a dot is looked up in the own network
+        return True  # a name without a dot is looked up in the local network
     if host.endswith(_OWN_NAMES):
         return True
     try:
@@ -162,7 +162,7 @@ def is_private(url: str) -> bool:
         address = ipaddress.ip_address(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
     except (ValueError, OSError):
         return False
-    if isinstance(address, ipaddress.IPv6Address):  # those that stand for one of IPv4
+    if isinstance(address, ipaddress.IPv6Address):  # addresses that embed an IPv4 address
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.sixtofour
         address = inner or address
     return not address.is_global or address.is_multicast

@@ -109,9 +109,7 @@ def clean(geometry: BaseGeometry | None, *, what: str) -> Cleaned:
     parts = _polygons(geometry, what=what)
     check_degrees(MultiPolygon(parts), what=what)
     for part in parts:
-        if (
-            shapely.get_num_coordinates(part) > _MANY_VERTICES
-        ):  # to ask whether it is valid takes as long as to repair it
+        if shapely.get_num_coordinates(part) > _MANY_VERTICES:  # checking its validity takes as long as repairing it
             check_crossings(part, what=what)
     apart, islands = _islands_apart([_continuous(part, what=what) for part in parts])
     fixed, notes, left_out = _repaired(apart, what=what)

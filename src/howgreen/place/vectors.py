@@ -42,9 +42,9 @@ _WKT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 MOST_FEATURES = 1_000_000
-"""Of a file, or layer, that is read as a whole."""
+"""Most features of a file, or layer, that is read as a whole."""
 MOST_PARQUET_BYTES = 2**30
-"""Of all columns of a GeoParquet file, unpacked."""
+"""Most bytes of all columns of a GeoParquet file, uncompressed."""
 _PARQUET_ROWS = 256
 _MOST_LAYERS = 200
 _END_BYTES = 2**14
@@ -288,7 +288,9 @@ def _layers(
     layers = []
     for name in _layer_names(file):
         info = pyogrio.read_info(file.gdal_path, layer=name, **file.options)
-        if box is None and most is None and info["features"] > MOST_FEATURES:  # room is made for all before any is read
+        if (
+            box is None and most is None and info["features"] > MOST_FEATURES
+        ):  # memory is allocated for all features before any is read
             raise ValueError(_too_many(info["features"]))
         table = pyogrio.read_dataframe(
             file.gdal_path, layer=name, bbox=_box_there(info["crs"], box), encoding=encoding,
@@ -346,7 +348,7 @@ def _parquet(path: Path) -> _Layer:
 
 
 def _check_parquet(path: Path) -> None:
-    """Refuse with ValueError what would fill the memory: equal values and zeros pack to a ten-thousandth."""
+    """Refuse with ValueError a file that would exhaust memory: equal values and zeros compress to a ten-thousandth."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:
@@ -354,7 +356,7 @@ def _check_parquet(path: Path) -> None:
             raise ValueError(_too_many(rows))
         sizes = (file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
         left = MOST_PARQUET_BYTES - sum(sizes)
-        if left >= 0:  # each value that a page holds once may come a thousand times
+        if left >= 0:  # a value stored once per page may repeat a thousand times
             left = MOST_PARQUET_BYTES
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
                 left -= batch.nbytes

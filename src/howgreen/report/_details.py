@@ -287,7 +287,7 @@ _NUMBER = re.compile(r"n|n_\w+|number|some|all|points|share\w*|area\w*|decimal\w
 _FREE = re.compile(r"(un)?said\w*|first|list|names|reason")
 """Values that may contain the separators of notes."""
 _TIGHT = re.compile(r"strange")
-"""Values that hold no colon: what stands before one is said by another template."""
+"""Values without a colon: text before one belongs to another template."""
 _LIST = TEMPLATES[-1]
 """A truncated list (:func:`howgreen.core.text.truncate_list`), as part of a value."""
 _MOST_PARTS = 60

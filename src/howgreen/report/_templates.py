@@ -121,7 +121,7 @@ def whole_page(
 
 
 def stopped(text: str) -> str:
-    """End a text with a full stop, if it has none."""
+    """Add a full stop to a text that has none."""
     return text if not text or text[-1] in ".!?" else f"{text}."
 
 

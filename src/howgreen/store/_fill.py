@@ -89,7 +89,7 @@ def holes(values: npt.NDArray[Any], nodata: float | None) -> float | None:
 
 
 def _is_among(values: npt.NDArray[Any], nodata: float) -> bool:
-    """Tell whether some numbers lie below a value, and some above."""
+    """Tell whether there are numbers both below and above a value."""
     return bool((values < nodata).any() and (values > nodata).any())
 
 

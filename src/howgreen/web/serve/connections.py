@@ -23,7 +23,7 @@ MOST_EACH = 192
 
 
 class Connection(H11Protocol):
-    """One connection."""
+    """One HTTP connection."""
 
     there: ClassVar[Counter[str] | None] = None
     """Open connections by address; None if all come from one: that of our own proxy."""

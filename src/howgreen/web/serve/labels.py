@@ -110,7 +110,7 @@ class Labels:
             return made
 
     def may_read(self, result_id: str, reader: str, client: str) -> bool:
-        """Tell whether a name is a client's, or nobody's yet; without tokens nobody can be told from another."""
+        """Tell whether a name belongs to a client, or to nobody yet; without tokens, clients cannot be told apart."""
         owner = self._owner(result_id, reader)
         try:
             return owner is None or owner.read_text(encoding="ascii") == client
@@ -118,18 +118,18 @@ class Labels:
             return True
 
     def own(self, result_id: str, reader: str, client: str) -> bool:
-        """Give a name to the client who answers under it first; whether it is his."""
+        """Assign a name to the first client who answers under it; return whether it is this client's."""
         owner = self._owner(result_id, reader)
         if owner is not None and not owner.exists():
             written = owner.with_suffix(f".{secrets.token_hex(8)}")
             written.write_text(client, encoding="ascii")
-            with contextlib.suppress(FileExistsError):  # whole, or another's
+            with contextlib.suppress(FileExistsError):  # written completely, or another client's
                 os.link(written, owner)
             written.unlink()
         return self.may_read(result_id, reader, client)
 
     def _owner(self, result_id: str, reader: str) -> Path | None:
-        """Name the file that says whose a reader's name is; None where that is not asked."""
+        """Return the file that stores the owner of a reader's name; None if ownership is not checked."""
         folder = self.folder(result_id)
         if folder is None or self._settings.tokens is None:
             return None

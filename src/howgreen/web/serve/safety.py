@@ -206,7 +206,7 @@ class Guard:
         On the loopback these are its own names; else any IP address passes, because only names can be rebound.
         """
         found = _HOST.fullmatch(host)
-        if found is None:  # with a user or a path in it, links that are made of it would lead elsewhere
+        if found is None:  # with a user or a path in it, links built from it would lead elsewhere
             return False
         name = (found["name"] or found["six"]).lower().rstrip(".")
         if name == "localhost" or name in self._named:
@@ -241,7 +241,9 @@ class Guard:
         """Read a body within the limits on bytes, time and depth; no body is read if none belongs there."""
         upload = scope["path"] == "/places/upload"
         most = self._settings.most_upload_bytes if upload else MOST_JSON_BYTES
-        if "transfer-encoding" in headers and "content-length" in headers:  # two ends: servers in a row would differ
+        if (
+            "transfer-encoding" in headers and "content-length" in headers
+        ):  # two lengths: chained servers would disagree
             raise RefusedError(400, "send either Content-Length or Transfer-Encoding", headers=_CLOSE)
         given = headers.get("content-length", "0")
         if not given.isdecimal() or len(given) > 12:

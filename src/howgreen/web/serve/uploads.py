@@ -29,7 +29,7 @@ WAIT_SECONDS = 20.0
 MOST_AREAS = 100
 MOST_ANSWER_BYTES = 40_000_000
 MOST_WAITING = 6
-"""For their turn: each holds one of the threads that answer everybody."""
+"""Most requests waiting for their turn: each holds one of the threads that serve everybody."""
 _one_of_few = BoundedSemaphore(AT_ONCE)
 _in_line = BoundedSemaphore(AT_ONCE + MOST_WAITING)
 
