@@ -279,3 +279,13 @@ def test_every_code_is_used_or_documented_somewhere():
     for code in CODES:
         assert Caution(code, "x").code == code
         assert source.count(f'"{code}"') >= 1
+
+
+def test_a_trend_of_an_image_s_area_says_so():
+    from types import SimpleNamespace
+
+    from howgreen.pipeline import trending
+
+    nothing = SimpleNamespace(points=(), unjoined={})
+    assert [one.code for one in trending._doubts(nothing, [], city("image footprint"))] == ["limits-are-image"]
+    assert list(trending._doubts(nothing, [], city())) == []

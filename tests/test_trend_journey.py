@@ -153,6 +153,8 @@ def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_to
     assert own.coefficients == ""
     assert (own.slope_low, own.noise, own.detectable, own.verdict) == (None, None, None, "too few years to tell")
     assert "nan" not in own.in_words() + own.to_json()
+    assert own.in_words() == "2001 to 2002: too few years to tell"
+    assert "points a year" not in (tmp_path / "own" / "trend.html").read_text(encoding="utf-8")
     assert "nan" not in re.sub(
         r"<style>.*?</style>", "", (tmp_path / "own" / "trend.html").read_text(encoding="utf-8"), flags=re.DOTALL
     )

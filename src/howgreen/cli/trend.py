@@ -12,6 +12,7 @@ from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say_answer
 from howgreen.cli.warnings import refuse_if_strict
+from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _lines(found: TrendSummary) -> list[str]:
         joined = f", joined {100 * one.joined_ratio:.1f}%" if found.joins else ""
         lines.append(
             f"  {one.year}  {100 * one.green_ratio:5.1f}% green{joined} (interval {one.interval_low:.0%}-{one.interval_high:.0%}, of it shared by all "
-            f"years {one.model_low:.0%}-{one.model_high:.0%}{apart}); {one.observed_ratio:.0%} seen, {len(one.dates)} dates, {one.satellites}"
+            f"years {one.model_low:.0%}-{one.model_high:.0%}{apart}); {one.observed_ratio:.0%} seen, {words.plain(words.count(len(one.dates), 'date'))}, {one.satellites}"
         )
     lines += [
         f"{one.older} moved by {100 * one.shift:+.1f} points (standard error {100 * one.se:.1f}) to the level of {one.newer}, by {len(one.years)} years"

@@ -43,7 +43,7 @@ LEAST_SEEN = 0.9
 
 def of_plan(plan: Plan) -> Iterator[Caution]:
     """Yield what can bias the answer of a plan, before any reflectance is read."""
-    yield from _of_limits(plan.city)
+    yield from of_limits(plan.city)
     yield from _of_masks(plan)
     yield from _of_dates(plan)
 
@@ -95,7 +95,8 @@ def _of_sea(stats: GreenStats, card: ModelCard, city: City) -> Iterator[Caution]
     )
 
 
-def _of_limits(city: City) -> Iterator[Caution]:
+def of_limits(city: City) -> Iterator[Caution]:
+    """Yield a doubt where nobody gave the limits."""
     if city.kind == IMAGE_FOOTPRINT:
         yield Caution(
             "limits-are-image",

@@ -21,6 +21,7 @@ from howgreen.core.warnings import Caution, warn
 from howgreen.net.network import Network
 from howgreen.pipeline import city as journey
 from howgreen.pipeline import plan_json, planning, workdir
+from howgreen.pipeline._doubts import of_limits
 
 if TYPE_CHECKING:
     from howgreen.core.types import City, GreenStats, Plan, Progress, Scene
@@ -159,7 +160,7 @@ def over_years(
             else:
                 answers.append(_year(result.stats, result, year, name))
     found = _trend(city, answers, options, gaps)
-    cautions = tuple(_doubts(found, gaps))
+    cautions = tuple(_doubts(found, gaps, city))
     warn(*cautions)
     if check is not None:
         check()
@@ -232,14 +233,15 @@ LEAST_SEEN = 0.9
 FEWEST_DATES = 3
 
 
-def _doubts(found: Trend, gaps: list[tuple[int, str, str]]) -> Iterator[Caution]:
+def _doubts(found: Trend, gaps: list[tuple[int, str, str]], city: City) -> Iterator[Caution]:
     """Yield what may cause a slope, or hide one."""
+    yield from of_limits(city)
     answers = [point.answer for point in found.points]
     little = [str(a.year) for a in answers if a.observed_ratio < LEAST_SEEN]
     if little:
         yield Caution(
             "low-share-seen",
-            f"in {', '.join(little)} less than {LEAST_SEEN:.0%} of the land was seen: these years may differ by that alone",
+            f"in {', '.join(little)} less than {LEAST_SEEN:.0%} of the land was seen, which alone may explain a difference",
         )
     few = [str(a.year) for a in answers if len(a.days) < FEWEST_DATES]
     if few:

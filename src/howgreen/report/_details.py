@@ -33,7 +33,7 @@ TEMPLATES = (
     "all images are of the months that are dry in most of the tropics on this side of the equator (%(days)s): what is leafless or withered then counts as not green; add images of the wet season, or use --season peak",
     "the median change of all pixels is %(points)s points: the two periods differ as a whole, by season, weather or light, and some of what is called lost or gained may be that; compare periods of the same season",
     "only %(some)s of %(all)s pixels could be called unchanged, or they lie on no line: the images are compared as they are, and haze or another sun may pass for change",
-    "in %(years)s less than %(share)s of the land was seen: these years may differ by that alone",
+    "in %(years)s less than %(share)s of the land was seen, which alone may explain a difference",
     "%(years)s: fewer than %(number)s dates, so that one mown or dry day may make the year; ask for more --months",
     "no clear image in %(years)s: a gap in the series",
     "%(file)s: does not say of which year it is; give it with --population-year",

@@ -43,6 +43,9 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 200, 20, 40
 LEAST_SPAN = 0.1
 """Least range of ratios in the chart: a range filled by noise misleads."""
 
+TOO_FEW = "too few years to tell"
+"""The verdict beside which no slope is told: it would be quoted."""
+
 
 class YearFigures(Part, frozen=True, kw_only=True):
     """One year of the series."""
@@ -143,7 +146,10 @@ class TrendSummary(Document, frozen=True, kw_only=True):
             if self.detectable is None
             else f"; smaller than ±{100 * self.detectable:.2f} points a year could not have been seen"
         )
-        return words.plain(f"{self.years[0].year} to {self.years[-1].year}: {self.verdict}. {change}{hidden}")
+        head = f"{self.years[0].year} to {self.years[-1].year}: {self.verdict}"
+        if self.verdict == TOO_FEW:
+            return head
+        return words.plain(f"{head}. {change}{hidden}")
 
 
 def _points(change: float) -> str:
@@ -288,6 +294,8 @@ def _around(found: TrendSummary, language: Language) -> _plates.Around:
             "low": language.signed(found.slope_low),
             "high": language.signed(found.slope_high),
         }
+    if found.verdict == TOO_FEW:
+        change = ""
     seen = ""
     if found.detectable is not None:
         least = language.decimals(100 * found.detectable, 2)
@@ -296,7 +304,7 @@ def _around(found: TrendSummary, language: Language) -> _plates.Around:
     model = _("Model: %(model)s") % {"model": found.model}
     return _plates.Around(
         title=_("Is %(place)s becoming greener?") % {"place": found.city.label},
-        answer=f"{_verdict(found, language)}. {change} {seen}".strip(),
+        answer=" ".join(text for text in (f"{_verdict(found, language)}.", change, seen) if text),
         facts=" · ".join((_span(found), satellites, model)),
         codes=tuple(one.code for one in found.warnings),
         credits=found.attributions,
