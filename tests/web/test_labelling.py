@@ -450,7 +450,7 @@ def test_no_answers_yet(folder):
     done = _cli("estimate", folder)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
-    assert "answers" in done.stderr
+    assert "nobody has looked" in done.stderr
 
 
 def test_every_kind_has_a_key():
