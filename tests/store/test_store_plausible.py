@@ -233,6 +233,20 @@ def test_an_image_that_shows_nothing_of_its_place_is_told(tif, root, recwarn):
     assert "check the image's CRS" in told
 
 
+@pytest.mark.parametrize(
+    ("times", "said"), [(1, ""), (2, ""), (3, ""), (5, "its pixels are 5"), (12, "its pixels are 12"), (25, "")]
+)
+def test_pixels_that_were_blown_up_are_told(tif, root, recwarn, times, said):
+    """An image of 90 m that was written with pixels of 10 m passed for one of 10 m."""
+    numbers = np.stack([np.rint(one * 1e4) for one in _town(side=300).values()]).astype("uint16")
+    data = numbers.repeat(times, 1).repeat(times, 2)[:, :300, :300]
+    file = tif("a.tif", data=data, names=("red", "green", "blue", "nir"), nodata=0)
+    store.add([file], root=root, city="Bolzano", options=store.Options(date=DAY))
+    told = [str(one.message) for one in recwarn if "mixed with what is around them" in str(one.message)]
+    assert bool(told) is bool(said)
+    assert said in "".join(told)
+
+
 @pytest.mark.parametrize("other", ["day", "name", "pixels"])
 def test_an_image_that_is_there_under_another_day_or_name_is_told(tif, root, recwarn, other):
     """Of one image under two days, nothing ever changes: "green lost 0 ha", without a word."""

@@ -108,6 +108,17 @@ def apart(patches: Mapping[str, Floats]) -> tuple[str, tuple[int, int]] | None:
     return max(far.items(), key=lambda pair: float(np.hypot(*pair[1])))
 
 
+def repeated(patches: Floats) -> float | None:
+    """Return the share of neighbours (n, y, x) in a row that hold the same value; None if none are known.
+
+    In 16 real images, the least of their bands has at most 0.16; of an image blown up n times, each of whose pixels stands n times in a
+    row, it is 1 - 1/n and more.
+    """
+    left, right = patches[..., :-1], patches[..., 1:]
+    known = np.isfinite(left) & np.isfinite(right)
+    return float((left == right)[known].mean()) if known.any() else None
+
+
 def _shift(one: Floats, other: Floats) -> tuple[int, int] | None:
     """Estimate the shift (down, right) of a band in pixels; None if too few patches match, or they disagree."""
     found = [

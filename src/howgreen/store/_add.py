@@ -25,6 +25,7 @@ from howgreen.store.write import mend, put_place, store_scene
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy.typing as npt
     from odc.geo.geobox import GeoBox
 
     from howgreen.core.types import Progress, Scene
@@ -39,6 +40,8 @@ ones."""
 LARGEST_PIXEL = 3.05
 """Ratio of the pixel size to the sensor's own above which a warning is given: its 20 m bands stay below, its 60 m bands
 do not. 30 m in a map projection may be 1 % more on the ground."""
+MOST_REPEATED = 0.95
+"""Share of repeated pixels above which a band is even, and tells nothing of the size of its pixels."""
 FOOTPRINT_NOTE = (
     "No limits were given: the area is what the images show, not the city. "
     "Give the city's limits with --area to get its own green ratio."
@@ -118,6 +121,11 @@ def _check_day(source: Source) -> None:
 
 def _with_size_told(source: Source) -> Source:
     """Return a scene, with a warning if even its finest band has far larger pixels than its satellite's."""
+    return dataclasses.replace(source, warnings=(*source.warnings, *_large_pixels(source, _finest_m(source))))
+
+
+def _finest_m(source: Source) -> float:
+    """Return the side in metres of the pixels of a scene's finest band, 0 if none says where it lies."""
     from howgreen.core.grid import pixel_m
     from howgreen.store.sources import grid_of, opened
 
@@ -127,14 +135,30 @@ def _with_size_told(source: Source) -> Source:
             grid = grid_of(dataset, path)
         if grid.crs is not None and (grid.crs.projected or grid.crs.geographic):
             sizes.append(pixel_m(grid))
-    finest = min(sizes, default=0.0)
-    if finest <= LARGEST_PIXEL * source.sensor.resolution_m:
-        return source
+    return min(sizes, default=0.0)
+
+
+def _large_pixels(source: Source, side_m: float) -> tuple[Caution, ...]:
+    """Warn if pixels are far larger than the satellite's."""
+    if side_m <= LARGEST_PIXEL * source.sensor.resolution_m:
+        return ()
     text = (
-        f"its pixels are {finest:,.0f} m, and {source.sensor.label} has {source.sensor.resolution_m:g} m: parks, gardens and water "
+        f"its pixels are {side_m:,.0f} m, and {source.sensor.label} has {source.sensor.resolution_m:g} m: parks, gardens and water "
         "smaller than a pixel are mixed with what is around them"
     )
-    return dataclasses.replace(source, warnings=(*source.warnings, Caution("large-pixels", text)))
+    return (Caution("large-pixels", text),)
+
+
+def _blown_up(source: Source, patches: Mapping[str, npt.NDArray[Any]]) -> tuple[Caution, ...]:
+    """Warn if even the finest band repeats its pixels, as an image of larger ones does that was written with smaller ones."""
+    from howgreen.core.registration import repeated
+
+    side_m = _finest_m(source)
+    if source.sensor.is_radar or _large_pixels(source, side_m):
+        return ()
+    shares = [share for one in patches.values() if (share := repeated(one)) is not None]
+    least = min(shares, default=0.0)
+    return _large_pixels(source, side_m / (1 - least)) if least <= MOST_REPEATED else ()
 
 
 def _with_apart_told(source: Source) -> Source:
@@ -304,6 +328,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
             *plausible.check(source, pixels.samples, pixels.parts),
             *plausible.elsewhere(source, pixels.samples, pixels.patches),
             *plausible.punched(source, pixels.holes),
+            *_blown_up(source, pixels.patches),
             *_twice(root, source, pixels.checksums),
         )
         doubts.extend(found)
