@@ -160,6 +160,7 @@ def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
     found = told(f"{address}/places?q=sampleton")["places"][0]["id"]
     tab = open_tab(address, f"#p={found}")
     tab.click("text=Change the limits")
+    tab.wait_for_selector("[data-mode=select][aria-pressed=true]")
     tab.wait_for_timeout(400)
     whole = km2(tab)
     tab.click("text=Cut a hole")
@@ -213,6 +214,7 @@ def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
 def test_a_square_that_is_drawn_is_measured_and_called_by_its_name(open_tab, address):
     tab = open_tab(address, "#v=-32.98,45.04,12.5")
     tab.click("text=Draw an area")
+    tab.wait_for_selector("[data-mode=part][aria-pressed=true]")
     clicks(tab, (800, 350), (950, 350), (950, 500), (800, 500))
     tab.keyboard.press("Enter")
     tab.wait_for_timeout(600)

@@ -126,6 +126,7 @@ await asked;
 const drawable = makeMap(document.getElementById("map"), { view: read().view }).then((made) => {
   map = made;
   onPaper(map);
+  import("./draw.js").catch(() => {});  // so that it is there when somebody draws
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint(map));
 }, () => {
   mapless = t("no-map");
