@@ -102,6 +102,24 @@ def test_all_water(cover, city):
     assert stats.area_by_class_m2["water"] == pytest.approx(stats.zone_area_m2, **NEAR)
 
 
+@pytest.mark.parametrize("radius", [0.3, 3.0, 7.7])
+def test_rounding_makes_no_land_of_water(cover, city, radius):
+    """Shares along an edge are rounded: of a round lake 1e-8 of its area once was land that nobody had seen."""
+    lake = city(shapely.Point(10.1, 9.7).buffer(radius))
+    waters = np.full((20, 20), 2)
+    stats = measure.green(cover(waters, np.full((20, 20), 0.4)), lake)[0].stats
+    assert (stats.land_area_m2, stats.observed_ratio, stats.green_ratio) == (0, None, None)
+
+
+@pytest.mark.parametrize(("share", "land"), [(0.5e-6, False), (2e-6, True)])
+def test_land_of_a_millionth_is_land(share, land, cover, city):
+    waters = np.full((20, 20), 2)
+    waters[10, 10] = 0
+    place = city(shapely.union(box(0, 0, 20, 10), box(10, 10, 10 + 200 * share, 11)))
+    stats = measure.green(cover(waters, np.full((20, 20), 0.4)), place)[0].stats
+    assert (stats.land_area_m2 > 0) is land
+
+
 def test_beyond_the_raster_is_unseen_land(cover, city):
     stats = measure.green(cover(np.zeros((4, 4)), np.ones((4, 4))), city(box(-4, 0, 4, 4)))[0].stats
     assert stats.observed_ratio == pytest.approx(0.5, rel=1e-6)

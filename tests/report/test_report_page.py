@@ -127,7 +127,7 @@ def test_without_interval_districts_or_anything_seen(make):
         zones=measure.to_frame(zones),
         provenance={},
     )
-    sea = dataclasses.replace(bare, stats=dataclasses.replace(zones[0].stats, land_area_m2=1e-4, observed_ratio=0.0))
+    sea = dataclasses.replace(bare, stats=dataclasses.replace(zones[0].stats, land_area_m2=0.0, observed_ratio=None))
     text = Reader(make_page(sea)).text
     assert "no land" in text
     assert "All that the images show inside the limits is water." in text

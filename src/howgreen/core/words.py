@@ -16,10 +16,6 @@ DRY_TOLD = 0.15
 confusion with bare ground."""
 
 
-NO_LAND_M2 = 1.0
-"""Less is not land but a rounding error where all is water."""
-
-
 def told_dry(ratio: float | None) -> float | None:
     """Return a share of dry plants large enough to report beside the green ratio, or None."""
     return ratio if ratio is not None and ratio >= DRY_TOLD else None

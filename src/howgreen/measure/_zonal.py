@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from howgreen.core.models import ModelCard
     from howgreen.core.types import City, LandCover, Progress
 
+ROUNDING = 1e-6
+"""Share of a zone's area up to which the land left beside its water is rounding: all of the zone is water."""
+
 Sums = np.ndarray[Any, Any]
 """float64 (6, 256): for each label the zone's pixels, their summed green fraction, those at least half green, their
 summed number of clear dates, those seen on a single date, their summed dry-plant fraction."""
@@ -191,7 +194,9 @@ def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover, *, counted: boo
     area, greenness, half, dates, once, dry = sums_m2
     water = list(landcover.water_codes)
     land = [item.code for item in landcover.card.classes if item.code not in water]
-    land_area = max(zone.land_m2 - float(area[water].sum()), 0.0)
+    land_area = zone.land_m2 - float(area[water].sum())
+    if land_area < ROUNDING * zone.area_m2:
+        land_area = 0.0
     # Rounding must not create land beyond the zone's.
     seen = float(area[land].sum())
     observed = min(seen, land_area)

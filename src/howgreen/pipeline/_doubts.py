@@ -12,7 +12,7 @@ from howgreen.core.models import water_codes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Period
 from howgreen.core.warnings import Caution
-from howgreen.core.words import IMAGE_FOOTPRINT, NO_LAND_M2, area, count, days, percent, plain
+from howgreen.core.words import IMAGE_FOOTPRINT, area, count, days, percent, plain
 
 if TYPE_CHECKING:
     from datetime import date
@@ -62,7 +62,7 @@ def of_answer(
             "mask-file-unread",
             f"{answer} where the mask file of an image (FILE.tif.msk) would be: none is taken to be there, and no pixel to be hidden by one",
         )
-    if stats.observed_ratio is not None and stats.observed_ratio < LEAST_SEEN and stats.land_area_m2 >= NO_LAND_M2:
+    if stats.observed_ratio is not None and stats.observed_ratio < LEAST_SEEN:
         unseen = area(stats.land_area_m2 - stats.observed_area_m2)
         yield Caution(
             "low-share-seen",

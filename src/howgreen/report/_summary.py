@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import FIGURES, INTERVAL_ENDS
-from howgreen.core.words import NO_LAND_M2
 from howgreen.report.figures import FORMAT, Summary
 
 if TYPE_CHECKING:
@@ -101,11 +100,7 @@ def credits_of(plan: Plan, *, sentinel: str, landsat: bool) -> list[str]:
 
 
 def _figures(values: Mapping[Hashable, Any]) -> dict[str, float | None]:
-    found = {name: _number(values[name]) for name in FIGURES}
-    land = found["land_area_m2"]
-    if land is not None and land < NO_LAND_M2 and found["green_ratio"] is None:
-        found |= {"land_area_m2": 0.0, "observed_ratio": None}
-    return found
+    return {name: _number(values[name]) for name in FIGURES}
 
 
 def _denominators(stats: GreenStats) -> dict[str, Any]:
