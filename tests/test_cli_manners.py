@@ -39,6 +39,9 @@ def test_the_sensors_of_the_option_are_those_that_there_are():
     ("arguments", "words"),
     [
         (["city", "X", "--sensor", "kite"], "'kite' is not one of"),
+        (["city"], "give a place"),
+        (["layers"], "give a place"),
+        (["store", "sync"], "give a place"),
         (["plan", "X", "--period", "summer"], "write YYYY"),
         (["city", "X", "--no-such"], "No such option"),
         (["cities"], "No such command"),

@@ -52,11 +52,17 @@ class AskedPlace:
 
     def city(self, network: Network, *, progress: Progress | None = None) -> City:
         """Look up the place."""
+        from click import UsageError
+
         from howgreen import place
         from howgreen.pipeline import image_sources
 
         if self.report is not None:
             return self._of_report(self.report)
+        if self.query is None and self.area is None:
+            raise UsageError(
+                "give a place: a name, an id, or coordinates such as 45.76, 4.84; or the file of its limits: --area FILE"
+            )
         root = image_sources.find_store(self.query, self.store, progress=progress)
         with _sample_meant(self.query):
             return place.find(
