@@ -89,7 +89,7 @@ def test_a_model_file_is_planned_by_a_path_that_holds_from_any_folder(store: Pat
 
 
 def test_where_only_another_sensor_has_images_it_is_proposed(store: Path):
-    with pytest.raises(NoImageError, match="Try --sensor sentinel-2 --period 2024-06-01/2024-06-01"):
+    with pytest.raises(NoImageError, match="Try --sensor sentinel-2 --period 2024-06-01, 100 % clear"):
         city.plan("Small", store=store, sensor="landsat")
 
 
@@ -98,7 +98,7 @@ def test_what_is_asked_beside_a_plan_is_refused(store: Path, tmp_path: Path):
     plan_json.save(city.plan("Small", store=store), file)
     found = CliRunner().invoke(command, ["city", "Other", "--plan", str(file), "--period", "2020"])
     assert found.exit_code == 2
-    assert "leave --period, query out" in found.output
+    assert "leave --period, NAME out" in found.output
 
 
 def test_blocks_that_a_process_still_reads_are_not_deleted(tmp_path: Path):

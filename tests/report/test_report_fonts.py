@@ -103,13 +103,13 @@ def test_warnings_stand_above_the_maps_and_the_picture_grows_by_their_lines(resu
     for count in (0, 2, 40):
         found = report.summary(result).to_dict()
         found["warnings"] = [{"code": "few-dates", "text": f"doubt number {n}"} for n in range(count)]
-        lines = _poster._warnings(found)
+        lines = _poster._warnings(found, ENGLISH)
         assert len(lines) == min(count, _poster.MOST_LINES)
         _poster.poster(result, found, preview, tmp_path / "map.png", photo=photo_rgb(preview))
         with Image.open(tmp_path / "map.png") as picture:
             sizes.append(picture.size[1])
     assert sizes[0] < sizes[1] < sizes[2]
-    assert lines[-1].strip() == "… more in report.html"
+    assert lines[-1].strip() == "… → report.html"
 
 
 def test_a_place_without_limits_is_not_called_by_the_citys_name(make, tmp_path):

@@ -83,7 +83,7 @@ def answered(
         yield Answered(rig, client, result, job)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # ends with its file: two of Playwright's drivers cannot live in one thread
 def browser():
     from playwright.sync_api import sync_playwright
 
