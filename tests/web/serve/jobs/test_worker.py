@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -280,7 +280,12 @@ def test_a_job_that_takes_too_long_is_ended(plain, monkeypatch: pytest.MonkeyPat
 def children() -> list[int]:
     import psutil
 
-    return [one.pid for one in psutil.Process().children() if STANDIN[1] in one.cmdline()]
+    found = []
+    for one in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # gone, or a zombie, since it was listed
+            if STANDIN[1] in one.cmdline():
+                found.append(one.pid)
+    return found
 
 
 def test_a_job_that_is_dismissed_ends_its_process(plain, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]):
