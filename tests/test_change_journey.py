@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -104,6 +105,8 @@ def test_slips_are_told_before_any_work(images: tuple[Path, Path], tmp_path: Pat
         ((Season("peak", 2024), Period.parse("2020")), True),
         ((Season("peak"), "2023"), False),  # which year that is, is not known yet
         (("2024", "2024-06"), False),
+        ((np.datetime64("2024-06-01"), 2023), True),
+        ((datetime.datetime(2024, 6, 1, 10), datetime.date(2023, 6, 1)), True),  # noqa: DTZ001 (as people write it)
     ],
 )
 def test_periods_in_the_wrong_order_do_not_turn_losses_into_gains(monkeypatch, periods, refused):

@@ -131,15 +131,12 @@ def test_periods_are_what_people_hold_in_their_hands():
     import numpy as np
     import pandas as pd
 
-    from howgreen.pipeline.planning import _period_text
+    from howgreen.pipeline.planning import period_text
 
     day = datetime.date(2024, 6, 1)
-    assert _period_text(2023) == _period_text(2023.0) == _period_text(np.int64(2023)) == "2023"
+    assert period_text(2023) == period_text(2023.0) == period_text(np.int64(2023)) == "2023"
     assert (
-        _period_text(day)
-        == _period_text(pd.Timestamp(day))
-        == _period_text(np.datetime64("2024-06-01"))
-        == "2024-06-01"
+        period_text(day) == period_text(pd.Timestamp(day)) == period_text(np.datetime64("2024-06-01")) == "2024-06-01"
     )
-    assert _period_text(datetime.datetime(2024, 6, 1, 10)) == "2024-06-01"  # noqa: DTZ001 (as people write it)
-    assert _period_text((day, "2024-09")) == _period_text([day, "2024-09"]) == "2024-06-01/2024-09"
+    assert period_text(datetime.datetime(2024, 6, 1, 10)) == "2024-06-01"  # noqa: DTZ001 (as people write it)
+    assert period_text((day, "2024-09")) == period_text([day, "2024-09"]) == "2024-06-01/2024-09"

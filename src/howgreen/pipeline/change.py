@@ -7,7 +7,6 @@ Both periods are planned and run as `city` does, with one model on one grid; :mo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +32,7 @@ from howgreen.store import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from howgreen.core.types import City, Progress, Scene
     from howgreen.net.network import Network
@@ -101,15 +101,12 @@ def answers(
     return before, after
 
 
-def _first_day(asked: object) -> date | None:
+def _first_day(asked: Season | Period | str | int | date | None) -> date | None:
     """Return the first day of a period; None if it names no day."""
-    if isinstance(asked, Season):
-        return _first_day(asked.period)
-    if isinstance(asked, str):
-        return Period.parse(asked).start
-    if isinstance(asked, int):
-        return date(asked, 1, 1)
-    return asked.start if isinstance(asked, Period) else asked if isinstance(asked, date) else None
+    given = asked.period if isinstance(asked, Season) else asked
+    if given is None:
+        return None
+    return (given if isinstance(given, Period) else Period.parse(planning.period_text(given))).start
 
 
 def make_earlier_sample(place: City, images: Store | Catalogs | None, *, progress: Progress | None = None) -> None:

@@ -78,14 +78,14 @@ class Choice:
     def of(self, city: City) -> tuple[Period | None, tuple[str, ...]]:
         """Return the period to use, and notes."""
         given = self.season.period
-        asked = given if given is None or isinstance(given, Period) else _period_text(given)
+        asked = given if given is None or isinstance(given, Period) else period_text(given)
         return image_sources.asked_period(asked, city, self.season.kind)
 
 
-def _period_text(given: object) -> str:
+def period_text(given: object) -> str:
     """Return a period as text: a year, or one or two days or timestamps of any library."""
     if isinstance(given, tuple | list) and len(given) == 2:
-        return f"{_period_text(given[0])}/{_period_text(given[1])}"
+        return f"{period_text(given[0])}/{period_text(given[1])}"
     if isinstance(given, datetime):  # this covers pandas timestamps
         return given.date().isoformat()
     whole = isinstance(given, float) and given.is_integer()

@@ -17,7 +17,7 @@ from howgreen.core.sensors import SENSORS
 from howgreen.report import _plates, _summary
 from howgreen.report._sections import Section
 from howgreen.report._tables import write_csv
-from howgreen.report.figures import CityFigures, Document, Part, PeriodFigures, Ratio, WarningFigures
+from howgreen.report.figures import CityFigures, Document, Part, PeriodFigures, Ratio, Signed, WarningFigures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ class MannKendallFigures(Part, frozen=True, kw_only=True):
     variance: float
     z: float
     p: Ratio
-    tau: Annotated[float, Meta(ge=-1, le=1)]
+    tau: Signed
 
 
 class TrendSummary(Document, frozen=True, kw_only=True):

@@ -20,10 +20,9 @@ from howgreen.report.figures import (
     PeriodFigures,
     Ratio,
     Scenes,
+    Signed,
     Warnings,
 )
-
-Delta = Annotated[float, Meta(ge=-1, le=1)]
 
 
 class ChangeClassFigures(Part, frozen=True, kw_only=True):
@@ -35,7 +34,7 @@ class ChangeClassFigures(Part, frozen=True, kw_only=True):
     area_m2: Area
     green_before: Ratio | None
     green_after: Ratio | None
-    green_change: Annotated[Delta | None, Meta(description="Mean change of the green fraction.")]
+    green_change: Annotated[Signed | None, Meta(description="Mean change of the green fraction.")]
 
 
 class PatchFigures(Part, frozen=True, kw_only=True):
@@ -64,7 +63,7 @@ class SilhouetteFigures(Part, frozen=True, kw_only=True):
     """How well one number of clusters divides a sample."""
 
     clusters: Annotated[int, Meta(ge=1)]
-    silhouette: Delta
+    silhouette: Signed
 
 
 class ClusteringFigures(Part, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ class ThresholdFigures(Part, frozen=True, kw_only=True):
 
     z: Annotated[float, Meta(description="Standard errors of a pixel's difference.")]
     least: Annotated[Ratio, Meta(description="Least change of the green fraction.")]
-    shift: Annotated[Delta, Meta(description="Median difference of all pixels; not taken off.")]
+    shift: Annotated[Signed, Meta(description="Median difference of all pixels; not taken off.")]
     mapping_unit_m2: Annotated[float, Meta(ge=0, description="Smaller patches are no change.")]
     sieved_m2: Area
     lost_m2: Annotated[float, Meta(ge=0, description="Green area lost where a loss was believed.")]

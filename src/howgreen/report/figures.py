@@ -29,6 +29,8 @@ LandArea = Annotated[float, Meta(ge=0, description=_LAND)]
 ObservedArea = Annotated[float, Meta(ge=0, description="Land that was seen.")]
 GreenArea = Annotated[float, Meta(ge=0, description="Sum of green fraction x area over the observed land.")]
 Ratio = Annotated[float, Meta(ge=0, le=1)]
+Signed = Annotated[float, Meta(ge=-1, le=1)]
+"""A difference of two ratios, or a coefficient of agreement."""
 GreenRatio = Annotated[
     Ratio | None, Meta(description="The headline: green / observed land; null when no land was seen.")
 ]

@@ -21,10 +21,9 @@ from howgreen.report.figures import (
     PixelRatio,
     Ratio,
     Scenes,
+    Signed,
     Warnings,
 )
-
-Signed = Annotated[float, Meta(ge=-1, le=1)]
 
 
 class AgreementFigures(Part, frozen=True, kw_only=True):

@@ -182,7 +182,7 @@ def elsewhere(
     patches
         Of each reflective band, (n, y, x), at the same positions.
     """
-    if source.sensor is SENTINEL1:
+    if source.sensor.is_radar:
         return ()
     found = registration.apart({band: _light(source, band, values) for band, values in patches.items()})
     if found is None or clouds.mostly_veiled(

@@ -25,7 +25,7 @@ MOST_EACH = 192
 class Connection(H11Protocol):
     """One HTTP connection."""
 
-    there: ClassVar[Counter[str] | None] = None
+    open_by_address: ClassVar[Counter[str] | None] = None
     """Open connections by address; None if all come from one: that of our own proxy."""
     _address = ""
     _deadline: asyncio.TimerHandle | None = None
@@ -34,46 +34,46 @@ class Connection(H11Protocol):
         """Count the connection, and wait for a request."""
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
-        if self.there is not None and address and not is_loopback(address):
+        if self.open_by_address is not None and address and not is_loopback(address):
             self._address = address
-            self.there[address] += 1
-            if self.there[address] > MOST_EACH:
+            self.open_by_address[address] += 1
+            if self.open_by_address[address] > MOST_EACH:
                 transport.abort()
                 return
-        self._give(HEAD_S)
+        self._set_deadline(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remove the connection from the count."""
-        self._take_back()
-        if self.there is not None and self._address:
-            self.there[self._address] -= 1
-            if not self.there[self._address]:
-                del self.there[self._address]
+        self._clear_deadline()
+        if self.open_by_address is not None and self._address:
+            self.open_by_address[self._address] -= 1
+            if not self.open_by_address[self._address]:
+                del self.open_by_address[self._address]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Wait for the rest of a head; the guard limits whatever follows."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._take_back()
+            self._clear_deadline()
         elif self._deadline is None:
-            self._give(HEAD_S)
+            self._set_deadline(HEAD_S)
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        self._give(STALL_S)
+        self._set_deadline(STALL_S)
 
     def resume_writing(self) -> None:
         """Resume writing."""
-        self._take_back()
+        self._clear_deadline()
         super().resume_writing()
 
-    def _give(self, seconds: float) -> None:
-        self._take_back()
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
         self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
-    def _take_back(self) -> None:
+    def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -83,6 +83,6 @@ def bounded(settings: Settings) -> type[Connection]:
     """Make one server's connection class."""
 
     class Counted(Connection):
-        there = None if settings.proxies else Counter()
+        open_by_address = None if settings.proxies else Counter()
 
     return Counted
